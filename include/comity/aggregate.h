@@ -1,0 +1,81 @@
+/** \file aggregate.h
+ *  Many updates become one. Each rank folds its clients' packed fields into one accumulator; one collective
+ * sum brings the combined fields to the server. The exact aggregator counts in 64-bit fixed point, so the
+ * result is the same, bit for bit, whatever the number of ranks and the order of arrival.
+ */
+#ifndef COMITY_AGGREGATE_H
+#define COMITY_AGGREGATE_H
+
+#include <comity/comm.h>
+#include <comity/core.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Fraction bits of the fixed point: values are multiples of 2^-40 (9.1e-13). */
+#define COMITY_FIXED_BITS 40
+
+/** Weighted value to fixed point: round(weight * value * 2^bits), to nearest, ties to even.
+ *  \param[in]     values  (count)
+ *  \param[in]     limit   largest magnitude of a result; the sum of all clients' limits stays below 2^63
+ *  \param[in,out] words   (count) added to modulo 2^64
+ *  \return COMITY_OK, or COMITY_ERR_NUMERIC naming the first value that is too large or not finite; words
+ * then unchanged */
+COMITY_API COMITY_MUST_CHECK comity_status comity_fixed_add(const float *values, size_t count, double weight,
+                                                            double limit, uint64_t *words);
+/** Fixed point back to float: words * 2^-bits * factor, rounded once. */
+COMITY_API void comity_fixed_read(const uint64_t *words, size_t count, double factor, float *values);
+/** One double as fixed point with 40 fraction bits, for metrics; saturates at +-2^62. NaN counts as
+ * saturation. */
+COMITY_API uint64_t comity_fixed_from(double value);
+COMITY_API double comity_fixed_to(uint64_t word);
+
+typedef struct comity_aggregate comity_aggregate;
+
+/** One way of combining. */
+typedef struct comity_aggregator {
+  const char *name;    /* "exact" | "float32" */
+  const char *summary; /* one line */
+  size_t word_bytes;   /* of one accumulated number */
+  /** REQUIRED. Fold in one field of one client. As comity_fixed_add. */
+  comity_status (*add)(void *sums, const float *values, size_t count, double weight, double limit);
+  /** REQUIRED. Collective: sum over ranks, onto the server. */
+  comity_status (*sum)(comity_comm *comm, void *sums, size_t count);
+  /** REQUIRED. */
+  void (*read)(const void *sums, size_t count, double factor, float *values);
+} comity_aggregator;
+
+COMITY_API const comity_aggregator *const *comity_aggregator_list(size_t *count);
+COMITY_API COMITY_MUST_CHECK comity_status comity_aggregator_find(const char *name,
+                                                                  const comity_aggregator **aggregator);
+
+/** An accumulator for messages of this layout. Not collective. The layout is copied. */
+COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_new(const comity_aggregator *aggregator,
+                                                                const comity_layout *layout,
+                                                                comity_aggregate **aggregate);
+COMITY_API void comity_aggregate_destroy(comity_aggregate **aggregate);
+
+/** Begin a round: forget all sums.
+ *  \param[in] cohort        clients that may contribute, >= 1
+ *  \param[in] total_weight  sum of their weights, > 0, the same on all ranks */
+COMITY_API void comity_aggregate_begin(comity_aggregate *aggregate, size_t cohort, double total_weight);
+
+/** Fold in one client's packed fields; all or nothing.
+ *  \param[in] weight  >= 0, a whole number (examples, or 1)
+ *  \return COMITY_OK, COMITY_ERR_NUMERIC naming the field and index */
+COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_add(comity_aggregate *aggregate,
+                                                                const float *fields, double weight);
+
+/** Combine over all ranks onto the server. Collective.
+ *  \param[out] combined  (layout length) on the server; may be NULL elsewhere
+ *  \param[out] present   clients that were folded in, on the server
+ *  \return COMITY_OK, COMITY_ERR_TIMEOUT, COMITY_ERR_COMM. With present == 0 combined is all zero */
+COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_finish(comity_aggregate *aggregate,
+                                                                   comity_comm *comm, float *combined,
+                                                                   size_t *present);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

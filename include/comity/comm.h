@@ -1,0 +1,110 @@
+/** \file comm.h
+ *  The only door to MPI. A comity_comm is the current membership of a federation: rank 0 serves, the other
+ * ranks take part (alone, rank 0 does both). Its verbs are the few that a round needs, all from or to the
+ * server: broadcast, exact sum, gather, agree.
+ *
+ *  Every operation is built from nonblocking MPI calls that are tested until a deadline, with a back-off that
+ * leaves the core to whoever shares it, and is cut into pieces so that lengths beyond INT_MAX bytes work.
+ * Operations interrupted by a lost member belong to an epoch: comity_comm_epoch() names the membership under
+ * which the last operation completed.
+ *
+ *  Collective functions must be called by all members in the same order with matching sizes.
+ */
+#ifndef COMITY_COMM_H
+#define COMITY_COMM_H
+
+#include <mpi.h>
+
+#include <comity/core.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct comity_comm comity_comm;
+
+typedef struct comity_comm_options {
+  double deadline; /* seconds that one operation may take on this rank; 0 = for ever */
+  size_t
+      piece_bytes; /* most bytes that one MPI call moves; 0 = the default, 64 MiB. Must match on all ranks */
+} comity_comm_options;
+
+/** Join a new communicator made from `base` (duplicated; the caller keeps `base`).
+ *  Collective over `base`. NULL options = no deadline, default pieces.
+ *  \return COMITY_OK, COMITY_ERR_ARG, COMITY_ERR_MEMORY, COMITY_ERR_COMM */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_new(MPI_Comm base, const comity_comm_options *options,
+                                                           comity_comm **comm);
+/** Collective. Accepts NULL. */
+COMITY_API void comity_comm_destroy(comity_comm **comm);
+
+COMITY_API int comity_comm_rank(const comity_comm *comm);
+COMITY_API int comity_comm_size(const comity_comm *comm);
+/** Whether this rank is the server. */
+COMITY_API bool comity_comm_is_server(const comity_comm *comm);
+/** How many members train: size - 1, or 1 when the server is alone. */
+COMITY_API int comity_comm_participants(const comity_comm *comm);
+/** This rank among the participants, 0 ... participants-1; -1 on a server that only serves. */
+COMITY_API int comity_comm_participant(const comity_comm *comm);
+/** Number of the current membership; starts at 0 and grows whenever a member is lost or joins. */
+COMITY_API uint64_t comity_comm_epoch(const comity_comm *comm);
+/** Change the deadline of the following operations, in seconds; 0 = for ever. Not collective. */
+COMITY_API void comity_comm_set_deadline(comity_comm *comm, double seconds);
+
+/** Send `bytes` bytes from the server to all. Collective; `bytes` must match.
+ *  \param[in,out] data  (bytes) read on the server, written elsewhere
+ *  \return COMITY_OK, COMITY_ERR_TIMEOUT, COMITY_ERR_COMM */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_broadcast(comity_comm *comm, void *data, size_t bytes);
+
+/** Add vectors of 64-bit words modulo 2^64 onto the server. Exact: the result does not depend on order or
+ * number of ranks. Collective; `count` must match. \param[in,out] words  (count) this rank's contribution; on
+ * the server the sum afterwards, elsewhere unspecified */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_sum(comity_comm *comm, uint64_t *words, size_t count);
+
+/** Add float vectors onto the server, in whatever order MPI prefers: half the bytes of comity_comm_sum, but
+ * the last bits depend on the number of ranks. Collective; `count` must match. \param[in,out] values  (count)
+ * as in comity_comm_sum */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_sum_float(comity_comm *comm, float *values,
+                                                                 size_t count);
+
+/** What one gather brought to the server. Owned by the caller; release with comity_gathered_clear. */
+typedef struct comity_gathered {
+  size_t count;   /* contributions: comity_comm_size on the server, 0 elsewhere */
+  size_t *offset; /* (count + 1) contribution of rank r is bytes[offset[r]] ... bytes[offset[r+1]-1] */
+  uint8_t *bytes;
+} comity_gathered;
+
+/** Bring a message of any length from every rank to the server, ordered by rank. Collective; lengths may
+ * differ. */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_gather(comity_comm *comm, const void *data,
+                                                              size_t bytes, comity_gathered *gathered);
+COMITY_API void comity_gathered_clear(comity_gathered *gathered);
+
+/** Agree on one status, the most severe that any rank brings (ties: the lowest rank). Afterwards every rank's
+ * error record holds the message of the rank that won, with "rank N: " before it when there is more than one
+ * rank. Collective. This is the only way to leave between two collectives. \param[in] local  this rank's
+ * status; its message is this thread's error record \return the agreed status, or COMITY_ERR_TIMEOUT,
+ * COMITY_ERR_COMM */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_agree(comity_comm *comm, comity_status local);
+
+/** The operations that are measured. */
+typedef enum comity_operation {
+  COMITY_OPERATION_BROADCAST,
+  COMITY_OPERATION_SUM,
+  COMITY_OPERATION_GATHER,
+  COMITY_OPERATION_AGREE,
+  COMITY_OPERATION_COUNT
+} comity_operation;
+
+/** What an operation has cost this rank since the communicator was made. */
+typedef struct comity_operation_cost {
+  uint64_t calls;
+  uint64_t bytes; /* payload that this rank handed in or received, once */
+  double seconds; /* from call to return, waiting for others included */
+} comity_operation_cost;
+
+COMITY_API comity_operation_cost comity_comm_cost(const comity_comm *comm, comity_operation operation);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

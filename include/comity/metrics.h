@@ -1,0 +1,110 @@
+/** \file metrics.h
+ *  What a run tells: one record a round (as JSON lines, CSV and HDF5), the time ledger of every rank, the
+ * progress line, the summary. Only the server writes. Not collective.
+ */
+#ifndef COMITY_METRICS_H
+#define COMITY_METRICS_H
+
+#include <comity/core.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The phases of a round that time is booked to. */
+typedef enum comity_phase {
+  COMITY_PHASE_TRAIN,       /* local training */
+  COMITY_PHASE_WAIT,        /* at a stage boundary, for slower ranks */
+  COMITY_PHASE_COMMUNICATE, /* broadcast, sum, gather */
+  COMITY_PHASE_AGGREGATE,   /* fixed point and server step */
+  COMITY_PHASE_EVALUATE,
+  COMITY_PHASE_IO, /* reading data, writing records and checkpoints */
+  COMITY_PHASE_COUNT
+} comity_phase;
+/** "train", "wait", ...: as in metrics.jsonl. */
+COMITY_API const char *comity_phase_name(comity_phase phase);
+
+/** Seconds booked per phase by one rank in one round. `total` is wall time; what no phase claims is the
+ * difference. */
+typedef struct comity_ledger {
+  double seconds[COMITY_PHASE_COUNT];
+  double total;
+  double bytes; /* payload sent and received by MPI */
+} comity_ledger;
+
+/** How a metric is distributed over clients. All NAN when not measured. */
+typedef struct comity_distribution {
+  double mean, worst, percentile10, variance;
+} comity_distribution;
+/** \param[in,out] values  (count) sorted in place. Percentile: linear interpolation between order statistics
+ */
+COMITY_API comity_distribution comity_distribution_of(double *values, size_t count);
+
+/** Area under the ROC curve: the chance that a positive scores above a negative, ties half.
+ *  \param[in] score, label  (count) label > 0.5 = positive
+ *  \return NAN when one class is missing */
+COMITY_API COMITY_MUST_CHECK comity_status comity_auc(const float *score, const float *label, size_t count,
+                                                      double *auc);
+
+/** One round. Numbers that were not measured are NAN and appear as null. */
+typedef struct comity_record {
+  uint64_t round;
+  double test_accuracy, test_loss,
+      test_auc;      /* central test set, or all held-out examples pooled when there is none */
+  double train_loss; /* weighted mean over the clients that trained */
+  comity_distribution client_accuracy; /* over clients' own held-out parts */
+  double client_loss;                  /* mean over clients */
+  uint64_t selected, clients;          /* chosen; whose update counted */
+  double rate;                         /* local learning rate */
+  double bytes;                        /* payload of this round, all ranks */
+  comity_ledger ledger;                /* of the server */
+  size_t ranks;
+  const comity_ledger *rank_ledger; /* (ranks) or NULL; borrowed */
+  size_t absent_count;
+  const struct comity_absence *absent; /* (absent_count) borrowed */
+} comity_record;
+
+/** A client that was selected and did not count. */
+typedef struct comity_absence {
+  uint64_t client;
+  int rank;
+  comity_status status;
+  char name[48];
+  char reason[256];
+} comity_absence;
+
+typedef struct comity_recorder comity_recorder;
+
+/** Open the records of a run folder: metrics.jsonl, metrics.csv, results.h5. With `resume_round` > 0, records
+ * after that round are cut off and new ones are appended; otherwise existing records are replaced. \param[in]
+ * job  resolved job, stored in results.h5 */
+COMITY_API COMITY_MUST_CHECK comity_status comity_recorder_new(const char *folder, size_t ranks,
+                                                               uint64_t resume_round, const char *job,
+                                                               comity_recorder **recorder);
+/** Append one round to all files. jsonl and csv are flushed at once, results.h5 when the recorder thinks fit.
+ */
+COMITY_API COMITY_MUST_CHECK comity_status comity_recorder_add(comity_recorder *recorder,
+                                                               const comity_record *record);
+/** Make everything durable (before a checkpoint, at the end). */
+COMITY_API COMITY_MUST_CHECK comity_status comity_recorder_flush(comity_recorder *recorder);
+COMITY_API void comity_recorder_destroy(comity_recorder **recorder);
+
+/** The line that people watch: rewritten in place on a terminal, a plain line now and then elsewhere. NULL is
+ * silent. */
+typedef struct comity_progress comity_progress;
+/** \param[in] rounds  planned; start_round rounds are done already */
+COMITY_API COMITY_MUST_CHECK comity_status comity_progress_new(FILE *stream, uint64_t rounds,
+                                                               uint64_t start_round,
+                                                               comity_progress **progress);
+COMITY_API void comity_progress_round(comity_progress *progress, const comity_record *record);
+/** End the line in place, so that other output starts on a line of its own. */
+COMITY_API void comity_progress_pause(comity_progress *progress);
+COMITY_API void comity_progress_destroy(comity_progress **progress);
+
+/** Write the summary of a run for people: where time went, per phase and rank, best and last metric. */
+COMITY_API void comity_recorder_summary(const comity_recorder *recorder, FILE *stream);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

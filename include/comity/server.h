@@ -1,0 +1,87 @@
+/** \file server.h
+ *  Decisions that every rank can take alike without asking: who is selected, who is slow, who hosts whom; and
+ * the one that the server takes: when to stop. All of it depends on the seed, the round and the clients'
+ * sizes, never on rank, time or the algorithm.
+ */
+#ifndef COMITY_SERVER_H
+#define COMITY_SERVER_H
+
+#include <comity/config.h>
+#include <comity/core.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** One rule for choosing a cohort. */
+typedef struct comity_selector {
+  const char *name; /* "all" | "uniform" | "weighted" | "round_robin" */
+  const char *summary;
+  /** REQUIRED.
+   *  \param[in]  examples  (clients) train examples of each client
+   *  \param[in]  want      1 ... clients
+   *  \param[out] cohort    (want) distinct ids in ascending order
+   *  \return how many were chosen: `want`, or fewer when the rule finds no more ("weighted" never takes an
+   * empty client) */
+  size_t (*select)(uint64_t seed, size_t round, const uint64_t *examples, size_t clients, size_t want,
+                   uint32_t *cohort);
+} comity_selector;
+
+COMITY_API const comity_selector *const *comity_selector_list(size_t *count);
+COMITY_API COMITY_MUST_CHECK comity_status comity_selector_find(const char *name,
+                                                                const comity_selector **selector);
+
+/** Cohort size that a job asks for: clients.per_round when it is given, else max(1, round(clients.fraction *
+ * clients)) (McMahan et al. 2017, alg. 1); never more than there are clients. */
+COMITY_API size_t comity_cohort_size(const comity_config *config, size_t clients);
+
+/** Local work of each member of a cohort in a round with stragglers (Li et al. 2020, sec. 5.2): a share of
+ * the cohort, rounded, does a uniform 1 ... epochs-1 epochs instead of all. Keyed (seed,
+ * COMITY_RANDOM_STRAGGLER, round). \param[in]  share   [0,1] \param[out] epochs_of  (count) epochs of each
+ * member; equal to `epochs` for those who finish */
+COMITY_API void comity_straggle(uint64_t seed, size_t round, double share, size_t count, size_t epochs,
+                                size_t *epochs_of);
+
+/** Share out a cohort's work over participants so that each has about the same number of examples: longest
+ * first, to whoever has least so far. The same on all ranks. \param[in]  work  (count) cost of each member
+ *  \param[out] owner (count) participant of each member */
+COMITY_API COMITY_MUST_CHECK comity_status comity_assign_balanced(const uint64_t *work, size_t count,
+                                                                  int participants, int *owner);
+
+/** When a job ends. */
+typedef struct comity_stop_rule {
+  size_t rounds;   /* stop after this round */
+  char metric[24]; /* metric that target and patience watch, "" = none */
+  bool larger_is_better;
+  double target;       /* NAN = none */
+  size_t patience;     /* rounds without improvement; 0 = never */
+  double min_delta;    /* least change that counts as improvement */
+  double wall_seconds; /* since start of this process; 0 = no limit */
+} comity_stop_rule;
+
+/** What the rule remembers; checkpointed. Zero it before round 1. */
+typedef struct comity_stop_memory {
+  double best;
+  uint64_t best_round; /* 0 = no value yet */
+} comity_stop_memory;
+
+typedef enum comity_stop_reason {
+  COMITY_STOP_NOT,
+  COMITY_STOP_ROUNDS,
+  COMITY_STOP_TARGET,
+  COMITY_STOP_PATIENCE,
+  COMITY_STOP_WALL,
+  COMITY_STOP_SIGNAL
+} comity_stop_reason;
+
+COMITY_API void comity_stop_rule_read(const comity_config *config, comity_stop_rule *rule);
+/** \param[in] value  of the watched metric after this round; NAN when it was not measured */
+COMITY_API comity_stop_reason comity_stop_decide(const comity_stop_rule *rule, comity_stop_memory *memory,
+                                                 size_t round, double value, double seconds);
+/** "after the last round", "target reached", ... */
+COMITY_API const char *comity_stop_text(comity_stop_reason reason);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,38 @@
+/* Aligned, zeroed memory and formatted text that is owned by the caller. */
+#include <comity/core.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGNMENT = 64 };
+
+void *comity_array(size_t count, size_t size) {
+  size_t bytes;
+  if (__builtin_mul_overflow(count, size, &bytes) || bytes > PTRDIFF_MAX - ALIGNMENT) {
+    (void)comity_fail(COMITY_ERR_MEMORY,
+                      "cannot allocate %zu elements of %zu bytes: more than the address space", count, size);
+    return NULL;
+  }
+  size_t rounded = bytes == 0 ? ALIGNMENT : (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  void *memory = aligned_alloc(ALIGNMENT, rounded);
+  if (memory == NULL) {
+    (void)comity_fail(COMITY_ERR_MEMORY, "out of memory: cannot allocate %zu bytes", bytes);
+    return NULL;
+  }
+  return memset(memory, 0, rounded);
+}
+
+void comity_free(void *memory) { free(memory); }
+
+char *comity_text(const char *format, ...) {
+  va_list arguments, again;
+  va_start(arguments, format);
+  va_copy(again, arguments);
+  int length = vsnprintf(NULL, 0, format, arguments);
+  va_end(arguments);
+  char *text = length < 0 ? NULL : comity_array((size_t)length + 1, 1);
+  if (text != NULL)
+    vsnprintf(text, (size_t)length + 1, format, again);
+  va_end(again);
+  return text;
+}
