@@ -14,6 +14,8 @@ COMITY_MUST_CHECK comity_status comity_h5_open(const char *path, hid_t *file);
 COMITY_MUST_CHECK comity_status comity_h5_create(const char *path, hid_t *file);
 /* Close what comity_h5_create made; reports data that could not be written. */
 COMITY_MUST_CHECK comity_status comity_h5_close(const char *path, hid_t file);
+/* Close what comity_h5_create made without a word, after a failure: its contents are worth nothing. */
+void comity_h5_discard(hid_t file);
 /* Fail with this text and HDF5's own innermost reason. A full disk becomes COMITY_ERR_FULL whatever `status`
  * says. */
 comity_status comity_h5_fail(comity_status status, const char *format, ...) COMITY_PRINTF(2, 3);

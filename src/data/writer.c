@@ -50,12 +50,15 @@ static comity_status column_create(comity_dataset_writer *w, hid_t parent, colum
   none[0] = 0;
   most[0] = H5S_UNLIMITED;
   hid_t space = H5Screate_simple(c->rank, none, most), how = H5Pcreate(H5P_DATASET_CREATE);
+  hid_t access = H5Pcreate(H5P_DATASET_ACCESS);
   H5Pset_chunk(how, c->rank, c->shape);
   H5Pset_fill_time(how, H5D_FILL_TIME_NEVER);
-  c->set = H5Dcreate2(parent, c->name, c->type, space, H5P_DEFAULT, how, H5P_DEFAULT);
+  H5Pset_chunk_cache(access, H5D_CHUNK_CACHE_NSLOTS_DEFAULT, 0, H5D_CHUNK_CACHE_W0_DEFAULT);
+  c->set = H5Dcreate2(parent, c->name, c->type, space, H5P_DEFAULT, how, access);
   comity_status status =
       c->set < 0 ? comity_h5_fail(COMITY_ERR_IO, "%s: cannot create dataset '%s'", w->path, c->name)
                  : COMITY_OK;
+  H5Pclose(access);
   H5Pclose(how);
   H5Sclose(space);
   return status;
@@ -438,6 +441,10 @@ void comity_dataset_writer_destroy(comity_dataset_writer **writer) {
   comity_dataset_writer *w = *writer;
   if (w == NULL)
     return;
+  if (w->file >= 0) { /* first of all: closing a dataset would write to the disk, which may be full */
+    comity_h5_discard(w->file);
+    unlink(w->aside);
+  }
   for (int s = 0; s < COMITY_SPLIT_COUNT; s++) {
     for (int c = 0; c < COLUMN_COUNT; c++) {
       if (w->columns[s][c].set >= 0)
@@ -448,10 +455,7 @@ void comity_dataset_writer_destroy(comity_dataset_writer **writer) {
   }
   if (w->test >= 0)
     H5Gclose(w->test);
-  if (w->file >= 0) {
-    H5Fclose(w->file);
-    unlink(w->aside);
-  }
+  H5Eclear2(H5E_DEFAULT);
   comity_free(w->names);
   comity_free(w->path);
   comity_free(w->aside);
