@@ -27,6 +27,12 @@ COMITY_MUST_CHECK comity_status comity_h5_write(const char *path, hid_t parent, 
 /* Read a whole dataset whose extent must be exactly `count` elements; converts to memory_type. */
 COMITY_MUST_CHECK comity_status comity_h5_read(const char *path, hid_t parent, const char *name,
                                                hid_t memory_type, size_t count, void *values);
+/* A text of any length as a scalar dataset, fixed-length UTF-8. *text is owned by the caller; free with
+ * comity_free. */
+COMITY_MUST_CHECK comity_status comity_h5_write_string(const char *path, hid_t parent, const char *name,
+                                                       const char *text);
+COMITY_MUST_CHECK comity_status comity_h5_read_string(const char *path, hid_t parent, const char *name,
+                                                      char **text);
 /* Attributes: numbers are stored as int64 or double, text as fixed-length UTF-8. */
 COMITY_MUST_CHECK comity_status comity_h5_write_text(const char *path, hid_t object, const char *name,
                                                      const char *text);
