@@ -43,6 +43,18 @@ COMITY_API size_t comity_states_list(const comity_states *states, uint64_t *clie
 /* ---------------------------------------------------------------------------------------------------------
  * checkpoints */
 
+/* A checkpoint folder holds
+ *
+ *   server.h5          model (P), server_state (n) float32, counter (8) uint64, job as text; attributes
+ *                      format = "comity-checkpoint", version = 1, comity, round
+ *   clients-<rank>.h5  client (n) uint64 ascending, state (n, length) float32; attributes format =
+ *                      "comity-clients", version = 1, round, length. One per rank that has states
+ *   manifest           text, written last: "comity checkpoint 1", "round <n>", "files <n>", a line
+ *                      "<BLAKE2b-256> <bytes> <name>" for each file, and "<BLAKE2b-256> manifest", the digest
+ *                      of all lines before
+ *
+ * and is called checkpoint-<round>.part until it is complete. All ranks must see the same folder. */
+
 /** What the server's part holds besides the model. Vectors are borrowed. */
 typedef struct comity_checkpoint {
   uint64_t round;       /* the last round that is complete */
@@ -84,6 +96,17 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_checkpoint_states(
 
 /* ----------------------------------------------------------------------------------------------------------
  * model file */
+
+/* model.h5 holds
+ *
+ *   parameters   (P) float32
+ *   tensors/     name (T) text, offset (T), length (T) uint64, shape (T, 4) uint64 with zeros behind the last
+ *                extent: tensor i is parameters[offset[i] : offset[i]+length[i]], reshaped
+ *   input_shape  (rank) uint64, of one example; images channels first
+ *   mean, inverse (width) float32, when inputs are standardised: x = (stored * scale - mean) * inverse
+ *   job          the resolved job as text, from which the model is built again
+ *   attributes   format = "comity-model", version = 1, comity, round, scale, classes (0 = real targets),
+ *                targets (numbers per label), loss */
 
 /** Everything needed to use a model elsewhere. */
 typedef struct comity_model_file {

@@ -1,6 +1,19 @@
 /** \file metrics.h
  *  What a run tells: one record a round (as JSON lines, CSV and HDF5), the time ledger of every rank, the
  * progress line, the summary. Only the server writes. Not collective.
+ *
+ *  A run folder gets three files that say the same:
+ *
+ *  metrics.jsonl  one JSON object a round, complete lines only: round, test_accuracy, test_loss, test_auc,
+ *                 train_loss, client_accuracy {mean, worst, percentile10, variance}, client_loss, selected,
+ *                 clients (whose update counted), learning_rate, bytes, seconds {train, wait, communicate,
+ *                 aggregate, evaluate, io, total} of the server, ranks {train: {mean, max}, ...} over the
+ *                 participants, absent [{client, name, rank, reason}]. null = not measured.
+ *  metrics.csv    the scalars of the same, one line a round under a header; empty = not measured.
+ *  results.h5     curves/<scalar> (rounds) float64, curves/round among them, NaN = not measured;
+ *                 ranks/<phase>, ranks/total, ranks/bytes (rounds, ranks) float32; absent/{round, client,
+ *                 rank, status, name, reason} (absences); job, the resolved job as text. Replaced whole every
+ *                 few seconds and by comity_recorder_flush, so a reader or a crash never meets half a file.
  */
 #ifndef COMITY_METRICS_H
 #define COMITY_METRICS_H
@@ -92,9 +105,11 @@ COMITY_API void comity_recorder_destroy(comity_recorder **recorder);
 /** The line that people watch: rewritten in place on a terminal, a plain line now and then elsewhere. NULL is
  * silent. */
 typedef struct comity_progress comity_progress;
-/** \param[in] rounds  planned; start_round rounds are done already */
+/** \param[in] rounds    planned; start_round rounds are done already
+ *  \param[in] in_place  rewrite one line (a terminal); else lines at most every two seconds or twentieth of
+ * the run, and the first and last round */
 COMITY_API COMITY_MUST_CHECK comity_status comity_progress_new(FILE *stream, uint64_t rounds,
-                                                               uint64_t start_round,
+                                                               uint64_t start_round, bool in_place,
                                                                comity_progress **progress);
 COMITY_API void comity_progress_round(comity_progress *progress, const comity_record *record);
 /** End the line in place, so that other output starts on a line of its own. */
@@ -103,6 +118,10 @@ COMITY_API void comity_progress_destroy(comity_progress **progress);
 
 /** Write the summary of a run for people: where time went, per phase and rank, best and last metric. */
 COMITY_API void comity_recorder_summary(const comity_recorder *recorder, FILE *stream);
+
+/** Print a short table of a run folder for people, from its metrics.jsonl: the last rounds and the best one.
+ *  \return COMITY_ERR_NOT_FOUND, _PERMISSION, or _DATA naming the line */
+COMITY_API COMITY_MUST_CHECK comity_status comity_metrics_print(const char *folder, FILE *out);
 
 #ifdef __cplusplus
 }
