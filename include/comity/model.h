@@ -69,6 +69,9 @@ COMITY_API size_t comity_model_parameters(const comity_model *model);
 /** Numbers per prediction (logits, or real outputs). */
 COMITY_API size_t comity_model_outputs(const comity_model *model);
 
+/** For people: a table of the layers with output shapes and parameters, and the loss. */
+COMITY_API void comity_model_print(const comity_model *model, FILE *file);
+
 /** A named range of the parameter vector. */
 typedef struct comity_tensor {
   char name[48]; /* "conv1.weight" */
@@ -100,8 +103,8 @@ COMITY_API const float *comity_model_forward(const comity_model *model, const fl
                                              comity_workspace *workspace, size_t count);
 
 /** Loss and gradient for the batch in the workspace.
- *  \param[in]  dropout     stream for masks; may be NULL when no layer drops. Taken by position: the caller
- * opens it per step \param[out] gradient    (P) mean over the batch, plus l2 * parameters \return the mean
+ *  \param[in]  dropout     stream for masks, opened by the caller per step and only read; NULL = nothing is
+ * dropped \param[out] gradient    (P) mean over the batch, plus l2 * parameters \return the mean
  * loss over the batch, plus l2/2 |parameters|^2 */
 COMITY_API double comity_model_gradient(const comity_model *model, const float *parameters,
                                         comity_workspace *workspace, size_t count,
