@@ -3,6 +3,12 @@
  * once, in src/config/settings.def, with type, unit, default, bounds and help; from that come parsing,
  * `comity help KEY`, the resolved job file that each run stores, and errors with file, line and column.
  *
+ *  A job file is UTF-8 YAML, one document of at most 16 MiB. Groups nest (`server: {rounds: 5}`) or are
+ * written out (`server.rounds: 5`); nothing may be given twice. Numbers may be quoted; whole numbers may be
+ * written as 1e6; flags are true or false. Elements of a list of items are mappings with single values; a
+ * list inside is kept as its elements joined by commas ("5,5"), and a bare word stands for {type: word}.
+ * Anchors, aliases and tags are refused.
+ *
  *  Keys are dotted paths ("server.rounds"). Asking for a key that is not declared, or with the wrong type, is
  * a mistake in Comity's source and asserts.
  */
@@ -48,12 +54,16 @@ COMITY_API const char *comity_setting_nearest(const char *key);
 
 /** A job with every setting at its default. Not collective. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_config_new(comity_config **config);
-/** Read a job file over what is there. Errors name file, line and column. */
+/** Read a job file over what is there, all of it or, on failure, nothing. Errors name file, line and column.
+ * Relative paths in data.path and data.test start at the job file's folder; they are made absolute. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_config_load(comity_config *config, const char *path);
-/** As comity_config_load, from memory; `name` stands in for the file in errors. */
+/** As comity_config_load, from memory; `name` stands in for the file in errors, and relative paths start at
+ * the working directory. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_config_parse(comity_config *config, const char *name,
                                                                const char *yaml, size_t length);
-/** Apply one `key=value`; the value is read as YAML. */
+/** Apply one `key=value`; the value is read as YAML (nothing = the empty text or list). Relative paths start
+ * at the working directory. \return COMITY_ERR_USAGE when there is no '=', COMITY_ERR_CONFIG for unknown keys
+ * and bad values */
 COMITY_API COMITY_MUST_CHECK comity_status comity_config_override(comity_config *config,
                                                                   const char *assignment);
 /** Refuse settings that contradict each other, with the reason. Touches no file but the job's own. */
@@ -75,13 +85,21 @@ COMITY_API const char *comity_config_item(const comity_config *config, const cha
 /** The n-th name in the i-th item, NULL past the last: to find names that nobody knows. */
 COMITY_API const char *comity_config_item_name(const comity_config *config, const char *key, size_t i,
                                                size_t n);
-/** Whether the job file or an override gave the key. */
+/** Whether the job file or an override gave the key a value other than its default: so a resolved job, which
+ * spells out every setting, says the same as the job that it was made from. */
 COMITY_API bool comity_config_given(const comity_config *config, const char *key);
 /** "job.yaml:12:3" or "command line" or "default": where the key's value comes from. Borrowed until the
  * config changes. */
 COMITY_API const char *comity_config_origin(const comity_config *config, const char *key);
 /** Where the i-th item of a list stands, as "job.yaml:14:5". Borrowed until the config changes. */
 COMITY_API const char *comity_config_item_origin(const comity_config *config, const char *key, size_t i);
+
+/** `path` as an absolute path, as if it were written where the value of `key` stands: relative to the folder
+ * of the job file that gave it, else to the working directory. The paths of data.path and data.test are so
+ * already. \param[out] resolved  owned by the caller; free with comity_free */
+COMITY_API COMITY_MUST_CHECK comity_status comity_config_resolve_path(const comity_config *config,
+                                                                      const char *key, const char *path,
+                                                                      char **resolved);
 
 /** The resolved job as YAML, every setting with its value; parsing it again gives the same job.
  *  \param[in]  prefix  only keys that start with it, e.g. "model."; NULL = all
@@ -90,7 +108,8 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_config_write(const comity_conf
                                                                const char *prefix, char **yaml);
 
 /** Name the differences that make results differ: compare all settings but those that may change between a
- * run and its resumption (where things are written, how much is logged, when to stop). \param[out] difference
+ * run and its resumption (where things are written, how much is logged, when to stop); paths count as
+ * absolute ones. \param[out] difference
  * "" if none, else "key: 'old' here, 'new' there; ..."; owned by the caller */
 COMITY_API COMITY_MUST_CHECK comity_status comity_config_compare(const comity_config *ours,
                                                                  const comity_config *theirs,
