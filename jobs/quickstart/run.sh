@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# From a fresh machine to a trained model: install what is missing, build, generate data, train on three ranks.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+bash jobs/quickstart/install.sh build
+
+cmake --preset release -DBUILD_TESTING=OFF -B build/quickstart >/dev/null
+cmake --build build/quickstart
+export PATH=$PWD/build/quickstart:$PATH OPENBLAS_NUM_THREADS=1
+
+mkdir -p run
+comity data generate blobs --clients 20 --examples 300 --image-side 12 --classes 10 --separation 4 --seed 1 --out run/quickstart-data.h5
+
+# Open MPI refuses more ranks than cores unless told; MPICH does not know the option.
+oversubscribe=()
+mpirun --version 2>/dev/null | grep -q 'Open MPI' && oversubscribe=(--oversubscribe)
+mpirun "${oversubscribe[@]}" -n 3 comity train jobs/quickstart/job.yaml
+
+echo
+echo "The run is in run/quickstart. Look at it with:  build/quickstart/comity inspect run/quickstart"

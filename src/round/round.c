@@ -1,0 +1,431 @@
+/* The loop: select -> broadcast -> local training -> aggregate -> server step -> evaluate -> record.
+ *
+ * Each stage is a function below, in this order. A rank that fails locally says so at the next agreement and
+ * takes part in everything until then, so no rank ever waits for one that has left. */
+#include "run_impl.h"
+
+#include <math.h>
+#include <string.h>
+
+double comity_run_book(comity_run_state *run, comity_phase phase, double since) {
+  double now = comity_clock_now();
+  run->ledger.seconds[phase] += now - since;
+  return now;
+}
+
+comity_status comity_run_agree(comity_run_state *run, comity_status local) {
+  double since = comity_clock_now();
+  comity_status agreed = comity_comm_agree(run->comm, local);
+  comity_run_book(run, COMITY_PHASE_WAIT, since);
+  return agreed;
+}
+
+static bool asked_to_stop(const comity_run_state *run) {
+  return run->options->stop != NULL && *run->options->stop != 0;
+}
+
+/* -------------------------------------------------------------------------------------------------------------
+ * select */
+
+static uint64_t weight_of(const comity_run_state *run, size_t client) {
+  return run->weighting == COMITY_WEIGH_EQUALLY ? 1 : run->federation->examples[COMITY_SPLIT_TRAIN][client];
+}
+
+/* Who takes part, how much of the work each does, and where: the same on every rank without a message. */
+static comity_status select_cohort(comity_run_state *run) {
+  const uint64_t *examples = run->federation->examples[COMITY_SPLIT_TRAIN];
+  uint64_t round = run->round + 1;
+  run->selected =
+      run->selector->select(run->seed, round, examples, run->federation->clients, run->want, run->cohort);
+  double share = comity_config_real(run->config, "clients.straggler_share");
+  comity_straggle(run->seed, round, share, run->selected, run->train.epochs, run->epochs_of);
+  size_t kept = 0;
+  double total = 0;
+  for (size_t i = 0; i < run->selected; i++) {
+    if (run->epochs_of[i] < run->train.epochs && run->stragglers == COMITY_STRAGGLER_DROP)
+      continue;
+    run->cohort[kept] = run->cohort[i];
+    run->epochs_of[kept] = run->epochs_of[i];
+    run->work[kept] = run->epochs_of[i] * examples[run->cohort[i]];
+    total += (double)weight_of(run, run->cohort[kept]);
+    kept++;
+  }
+  run->cohort_count = kept;
+  run->total_weight = total > 0 ? total : 1;
+  if (run->balanced)
+    return comity_assign_balanced(run->work, kept, comity_comm_participants(run->comm), run->owner);
+  for (size_t i = 0; i < kept; i++)
+    run->owner[i] = comity_federation_host(run->federation, run->cohort[i]);
+  return COMITY_OK;
+}
+
+/* ----------------------------------------------------------------------------------------------------- local
+ * training */
+
+/* One client: load, train, fold in. What is wrong with the client is returned; what is wrong with this rank
+ * goes to *fatal. */
+static comity_status train_client(comity_run_state *run, size_t member, comity_status *fatal) {
+  size_t client = run->cohort[member];
+  double since = comity_clock_now();
+  comity_train_task task = {.round = run->round + 1,
+                            .client = client,
+                            .epochs = run->epochs_of[member] < run->train.epochs ? run->epochs_of[member] : 0,
+                            .down = run->down,
+                            .state = run->client_state,
+                            .up = run->up};
+  comity_status status = comity_federation_load(run->federation, COMITY_SPLIT_TRAIN, client, &task.examples);
+  if (status == COMITY_OK)
+    status = *fatal = comity_states_read(run->states, client, run->client_state);
+  since = comity_run_book(run, COMITY_PHASE_IO, since);
+  COMITY_TRY(status);
+
+  comity_train_result result = {0};
+  status = comity_trainer_run(run->trainer, &task, &result);
+  since = comity_run_book(run, COMITY_PHASE_TRAIN, since);
+  COMITY_TRY(status);
+
+  double weight = (double)weight_of(run, client);
+  status = comity_aggregate_add(run->aggregate, run->up, weight);
+  since = comity_run_book(run, COMITY_PHASE_AGGREGATE, since);
+  COMITY_TRY(status);
+
+  double share = weight / run->total_weight;
+  run->report.head.loss += comity_fixed_from(share * result.loss);
+  run->report.head.share += comity_fixed_from(share);
+  status = *fatal = comity_states_write(run->pending, client, run->client_state);
+  comity_run_book(run, COMITY_PHASE_IO, since);
+  return status;
+}
+
+/* All of this rank's clients. A client that fails is absent, by name and with its reason; the others go on.
+ */
+static comity_status train_cohort(comity_run_state *run) {
+  int self = comity_comm_participant(run->comm), rank = comity_comm_rank(run->comm);
+  for (size_t i = 0; i < run->cohort_count; i++) {
+    if (run->owner[i] != self)
+      continue;
+    if (asked_to_stop(run))
+      return comity_fail(COMITY_REQUEUE, "asked to stop during round %llu",
+                         (unsigned long long)run->round + 1);
+    comity_status fatal = COMITY_OK, status = train_client(run, i, &fatal);
+    COMITY_TRY(fatal);
+    if (status == COMITY_OK)
+      continue;
+    const char *name = comity_federation_client_name(run->federation, run->cohort[i]);
+    comity_log(run->logger, COMITY_LOG_DEBUG, "round %llu: client %u is absent: %s",
+               (unsigned long long)run->round + 1, run->cohort[i], comity_error_message());
+    COMITY_TRY(comity_report_absence(&run->report, run->cohort[i], name, rank, status));
+  }
+  return COMITY_OK;
+}
+
+/* ----------------------------------------------------------------------------------------------------------
+ * aggregate */
+
+/* Updates and reports come to the server. Collective. */
+static comity_status combine(comity_run_state *run, size_t *present) {
+  double since = comity_clock_now();
+  COMITY_TRY(comity_aggregate_finish(run->aggregate, run->comm, run->combined, present));
+  comity_comm *comm = run->comm;
+  comity_status status = comity_report_gather(comm, &run->report, NULL);
+  comity_run_book(run, COMITY_PHASE_COMMUNICATE, since);
+  return status;
+}
+
+/* The reason that most explains a lost quorum: the first absences, by name. */
+static comity_status quorum_lost(const comity_run_state *run, size_t present) {
+  char text[700];
+  size_t used = 0;
+  const comity_absence *absent = comity_report_absent(&run->report);
+  uint32_t count = run->report.head.absences;
+  text[0] = '\0';
+  for (uint32_t i = 0; i < count && i < 3 && used < sizeof text; i++)
+    used += (size_t)snprintf(text + used, sizeof text - used, "; client %llu (rank %d): %s",
+                             (unsigned long long)absent[i].client, absent[i].rank, absent[i].reason);
+  return comity_fail(COMITY_ERR_QUORUM,
+                     "round %llu: %zu of %zu selected clients took part, but server.min_clients is %zu%s%s",
+                     (unsigned long long)run->round + 1, present, run->selected, run->min_clients, text,
+                     count > 3 ? "; ..." : "");
+}
+
+/* ---------------------------------------------------------------------------------------------------------
+ * server step */
+
+static comity_server_view view_of(comity_run_state *run, uint64_t round, size_t present) {
+  return (comity_server_view){.round = round,
+                              .cohort = run->cohort_count,
+                              .present = present,
+                              .model = run->global,
+                              .state = run->server_state};
+}
+
+static comity_status step_server(comity_run_state *run, size_t present) {
+  if (!comity_comm_is_server(run->comm))
+    return COMITY_OK;
+  double since = comity_clock_now();
+  if (present < run->min_clients || present == 0)
+    return quorum_lost(run, present);
+  comity_server_view view = view_of(run, run->round + 1, present);
+  comity_status status = run->method.algorithm->server_step(run->method.self, &view, run->combined);
+  comity_run_book(run, COMITY_PHASE_AGGREGATE, since);
+  return status == COMITY_OK ? status
+                             : comity_fail_context(status, "round %llu: the server's step",
+                                                   (unsigned long long)run->round + 1);
+}
+
+/* The round is complete: states of its clients become those to go on from. */
+static comity_status keep_states(comity_run_state *run) {
+  if (run->method.protocol.client_state.length == 0)
+    return COMITY_OK;
+  size_t count = comity_states_list(run->pending, NULL);
+  uint64_t *client;
+  comity_status status = COMITY_NEW(client, count);
+  COMITY_TRY(status);
+  comity_states_list(run->pending, client);
+  for (size_t i = 0; i < count && status == COMITY_OK; i++) {
+    status = comity_states_read(run->pending, client[i], run->client_state);
+    if (status == COMITY_OK)
+      status = comity_states_write(run->states, client[i], run->client_state);
+  }
+  comity_free(client);
+  comity_states_destroy(&run->pending);
+  return status != COMITY_OK
+             ? status
+             : comity_states_new(run->method.protocol.client_state.length, NULL, &run->pending);
+}
+
+/* -----------------------------------------------------------------------------------------------------------
+ * broadcast */
+
+/* The server's fields for the next round go to everybody; their model is the one to evaluate. Collective. */
+static comity_status announce(comity_run_state *run) {
+  double since = comity_clock_now();
+  if (comity_comm_is_server(run->comm)) {
+    comity_server_view view = view_of(run, run->round, 0);
+    comity_method_announce(&run->method, &view, run->down);
+    since = comity_run_book(run, COMITY_PHASE_AGGREGATE, since);
+  }
+  comity_status status =
+      comity_comm_broadcast(run->comm, run->down, run->method.protocol.down.length * sizeof *run->down);
+  comity_run_book(run, COMITY_PHASE_COMMUNICATE, since);
+  return status;
+}
+
+/* ------------------------------------------------------------------------------------------------------------
+ * evaluate */
+
+static bool due(uint64_t round, uint64_t every, bool last) {
+  return last || (every > 0 && round % every == 0);
+}
+
+/* Collective. `status` is what this rank brings to the agreement from before. */
+static comity_status evaluate(comity_run_state *run, comity_status status) {
+  bool last = run->round >= run->stop_rule.rounds, central = comity_evaluation_has_central(run->evaluation);
+  size_t clients_every = run->evaluate_clients_every;
+  bool of_clients = clients_every > 0 ? due(run->round, clients_every, last)
+                                      : !central && due(run->round, run->evaluate_every, last);
+  double since = comity_clock_now();
+  const float *model = run->down + run->method.protocol.down.field[run->method.down_model].offset;
+  if (status == COMITY_OK)
+    status = comity_evaluation_run(run->evaluation, model,
+                                   central && due(run->round, run->evaluate_every, last), of_clients);
+  comity_run_book(run, COMITY_PHASE_EVALUATE, since);
+  COMITY_TRY(comity_run_agree(run, status));
+  since = comity_clock_now();
+  status = comity_evaluation_collect(run->evaluation, &run->record);
+  comity_run_book(run, COMITY_PHASE_COMMUNICATE, since);
+  return status;
+}
+
+/* --------------------------------------------------------------------------------------------------------------
+ * record */
+
+static double metric_of(const comity_record *record, const char *name) {
+  if (strcmp(name, "test_loss") == 0)
+    return record->test_loss;
+  if (strcmp(name, "test_auc") == 0)
+    return record->test_auc;
+  return strcmp(name, "train_loss") == 0 ? record->train_loss : record->test_accuracy;
+}
+
+static double bytes_so_far(const comity_run_state *run) {
+  double bytes = 0;
+  for (int operation = 0; operation < COMITY_OPERATION_COUNT; operation++)
+    bytes += (double)comity_comm_cost(run->comm, (comity_operation)operation).bytes;
+  return bytes;
+}
+
+/* Time and bytes of this rank since the last record; the next round's book begins. */
+static void close_ledger(comity_run_state *run) {
+  double now = comity_clock_now(), bytes = bytes_so_far(run);
+  run->closing.head.ledger = run->ledger;
+  run->closing.head.ledger.total = now - run->round_start;
+  run->closing.head.ledger.bytes = bytes - run->bytes_before;
+  run->ledger = (comity_ledger){0};
+  run->round_seconds = now - run->round_start;
+  run->round_start = now;
+  run->bytes_before = bytes;
+}
+
+static comity_status write_record(comity_run_state *run, size_t present) {
+  comity_record *record = &run->record;
+  double since = comity_clock_now(), share = comity_fixed_to(run->report.head.share);
+  record->round = run->round;
+  record->selected = run->selected;
+  record->clients = present;
+  record->rate = comity_train_rate(&run->train, run->round);
+  record->train_loss = share > 0 ? comity_fixed_to(run->report.head.loss) / share : NAN;
+  record->ranks = (size_t)comity_comm_size(run->comm);
+  record->rank_ledger = run->ledgers;
+  record->ledger = run->ledgers[0];
+  record->bytes = 0;
+  for (size_t rank = 0; rank < record->ranks; rank++)
+    record->bytes += run->ledgers[rank].bytes;
+  record->absent_count = run->report.head.absences;
+  record->absent = comity_report_absent(&run->report);
+  comity_status status = comity_recorder_add(run->recorder, record);
+  if (record->absent_count > 0)
+    comity_progress_pause(run->progress);
+  for (size_t i = 0; i < record->absent_count; i++)
+    comity_log(run->logger, COMITY_LOG_WARN, "round %llu: client %llu (%s, rank %d) is absent: %s",
+               (unsigned long long)record->round, (unsigned long long)record->absent[i].client,
+               record->absent[i].name, record->absent[i].rank, record->absent[i].reason);
+  comity_progress_round(run->progress, record);
+  comity_run_book(run, COMITY_PHASE_IO, since);
+  return status;
+}
+
+/* What the server decides at the end of a round, as it travels. */
+typedef struct verdict {
+  int32_t status, reason;
+} verdict;
+
+static comity_stop_reason decide(comity_run_state *run, bool stop) {
+  double value = metric_of(&run->record, run->stop_rule.metric);
+  double next_end =
+      comity_clock_now() - run->start + run->round_seconds; /* stop before a round that would not fit */
+  comity_stop_reason reason =
+      comity_stop_decide(&run->stop_rule, &run->stop_memory, run->round, value, next_end);
+  return reason == COMITY_STOP_NOT && stop ? COMITY_STOP_SIGNAL : reason;
+}
+
+/* Ledgers come to the server, which writes the record and decides whether to go on. Collective. */
+static comity_status record(comity_run_state *run, size_t present) {
+  comity_report_reset(&run->closing);
+  close_ledger(run);
+  run->closing.head.stop = asked_to_stop(run);
+  COMITY_TRY(comity_report_gather(run->comm, &run->closing, run->ledgers));
+  verdict decision = {.status = COMITY_OK, .reason = COMITY_STOP_NOT};
+  if (comity_comm_is_server(run->comm)) {
+    decision.status = (int32_t)write_record(run, present);
+    decision.reason = (int32_t)decide(run, run->closing.head.stop != 0);
+  }
+  COMITY_TRY(comity_comm_broadcast(run->comm, &decision, sizeof decision));
+  run->reason = (comity_stop_reason)decision.reason;
+  if (decision.status != COMITY_OK && !comity_comm_is_server(run->comm))
+    (void)comity_fail((comity_status)decision.status, "the server could not write its records");
+  return (comity_status)decision.status;
+}
+
+/* ------------------------------------------------------------------------------------------------------------
+ * the loop */
+
+/* Leave a round that not all ranks finished: its updates and states are forgotten. */
+static void abandon_round(comity_run_state *run) {
+  run->reason = COMITY_STOP_SIGNAL;
+  comity_log(run->logger, COMITY_LOG_INFO,
+             "asked to stop: round %llu is abandoned, round %llu is the last complete one",
+             (unsigned long long)run->round + 1, (unsigned long long)run->round);
+}
+
+/* Select, train and agree that everybody got through. Collective. */
+static comity_status train_round(comity_run_state *run) {
+  comity_report_reset(&run->report);
+  comity_status status = select_cohort(run);
+  comity_aggregate_begin(run->aggregate, run->cohort_count > 0 ? run->cohort_count : 1, run->total_weight);
+  if (status == COMITY_OK)
+    status = train_cohort(run);
+  return comity_run_agree(run, status);
+}
+
+static comity_status run_round(comity_run_state *run) {
+  size_t present = 0;
+  comity_status status = train_round(run);
+  if (status == COMITY_REQUEUE) {
+    abandon_round(run);
+    return COMITY_OK;
+  }
+  COMITY_TRY(status);
+  COMITY_TRY(combine(run, &present));
+  COMITY_TRY(comity_run_agree(run, step_server(run, present)));
+  run->round++;
+  status = keep_states(run);
+  COMITY_TRY(announce(run));
+  COMITY_TRY(evaluate(run, status));
+  COMITY_TRY(record(run, present));
+  int64_t every = comity_config_integer(run->config, "checkpoint.every");
+  if (run->reason == COMITY_STOP_NOT && every > 0 && run->round % (uint64_t)every == 0)
+    COMITY_TRY(comity_run_save(run));
+  return COMITY_OK;
+}
+
+/* Save what the run has come to, and say how it ended. Collective. */
+static comity_status finish(comity_run_state *run) {
+  bool requeue = run->reason == COMITY_STOP_SIGNAL || run->reason == COMITY_STOP_WALL;
+  if (requeue || comity_config_integer(run->config, "checkpoint.every") > 0)
+    COMITY_TRY(comity_run_save(run));
+  COMITY_TRY(comity_run_save_model(run));
+  comity_status status = run->recorder == NULL ? COMITY_OK : comity_recorder_flush(run->recorder);
+  COMITY_TRY(comity_run_agree(run, status));
+  comity_log(run->logger, COMITY_LOG_INFO, "stopped after round %llu: %s", (unsigned long long)run->round,
+             comity_stop_text(run->reason));
+  return requeue ? comity_fail(COMITY_REQUEUE, "stopped after round %llu of %zu: %s; continue with --resume",
+                               (unsigned long long)run->round, run->stop_rule.rounds,
+                               comity_stop_text(run->reason))
+                 : COMITY_OK;
+}
+
+static comity_status save_and_fail(comity_run_state *run) {
+  char *reason = comity_text("%s", comity_error_message());
+  comity_status status = run->round > 0 ? comity_run_save(run) : COMITY_OK;
+  if (status == COMITY_OK)
+    status = comity_fail(COMITY_ERR_QUORUM, "%s", reason == NULL ? "too few clients" : reason);
+  comity_free(reason);
+  return status;
+}
+
+static comity_status run_rounds(comity_run_state *run) {
+  run->round_start = comity_clock_now();
+  COMITY_TRY(announce(run));
+  if (run->round >= run->stop_rule.rounds)
+    run->reason = COMITY_STOP_ROUNDS;
+  while (run->reason == COMITY_STOP_NOT) {
+    comity_status status = run_round(run);
+    if (status == COMITY_ERR_QUORUM) /* all ranks are well, and the last complete round is worth keeping */
+      return save_and_fail(run);
+    COMITY_TRY(status);
+  }
+  return finish(run);
+}
+
+comity_status comity_run(comity_comm *comm, const comity_config *config, const comity_run_options *options,
+                         comity_run_result *result) {
+  comity_run_state run = {.comm = comm, .config = config, .options = options, .start = comity_clock_now()};
+  comity_status status = comity_run_prepare(&run);
+  if (status == COMITY_OK)
+    status = comity_run_open(&run);
+  if (status == COMITY_OK)
+    status = run_rounds(&run);
+  if (run.progress != NULL)
+    comity_progress_pause(run.progress);
+  if ((status == COMITY_OK || status == COMITY_REQUEUE) && run.recorder != NULL && options->terminal != NULL)
+    comity_recorder_summary(run.recorder, options->terminal);
+  if (result != NULL) {
+    *result = (comity_run_result){.rounds = run.round, .reason = run.reason, .last = run.record};
+    result->last.rank_ledger = NULL;
+    result->last.absent = NULL;
+    result->last.absent_count = 0;
+  }
+  comity_run_close(&run);
+  return status;
+}

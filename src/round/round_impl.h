@@ -1,0 +1,125 @@
+/* What the files of this folder share: the federation as every rank sees it, evaluation, and the state of a
+ * run. */
+#ifndef COMITY_ROUND_IMPL_H
+#define COMITY_ROUND_IMPL_H
+
+#include <comity/aggregate.h>
+#include <comity/algorithm.h>
+#include <comity/checkpoint.h>
+#include <comity/comm.h>
+#include <comity/config.h>
+#include <comity/data.h>
+#include <comity/metrics.h>
+#include <comity/model.h>
+#include <comity/round.h>
+#include <comity/server.h>
+#include <comity/train.h>
+
+/* ---------------------------------------------------------------------------------------------------------
+ * federation */
+
+/* One file of training data. A shared file is open on every rank; a silo's file only on the rank that hosts
+ * it. */
+typedef struct comity_silo {
+  char *path;
+  comity_dataset *dataset; /* NULL where it is not hosted */
+  int participant;         /* who hosts it; -1 = everybody can read it */
+  size_t first_client, clients;
+} comity_silo;
+
+/* Who holds what: all clients with their sizes, the same on every rank, and the files that this rank reads.
+ */
+typedef struct comity_federation {
+  comity_comm *comm; /* borrowed */
+  comity_silo *silo; /* (silos) */
+  size_t silos;
+  bool shared;                            /* one file that all ranks read */
+  comity_dataset_info info;               /* what all silos agree on; classes is the most that any has */
+  size_t clients;                         /* K */
+  uint64_t *examples[COMITY_SPLIT_COUNT]; /* (K) of each client */
+  size_t most_examples;                   /* largest train split of all clients */
+  char standardize[16];
+  float *mean, *inverse; /* (width) federated statistics, or NULL */
+  float **own; /* (K) silo statistics of hosted clients, mean then inverse, made when first needed; or NULL */
+} comity_federation;
+
+/* Open what this rank hosts, exchange sizes, check that all silos fit together. Collective. */
+COMITY_MUST_CHECK comity_status comity_federation_new(comity_comm *comm, const comity_config *config,
+                                                      comity_federation **federation);
+void comity_federation_destroy(comity_federation **federation);
+/* The participant that always hosts this client. */
+int comity_federation_host(const comity_federation *federation, size_t client);
+/* Bring a client's examples into memory, with the statistics to standardise them. Not collective; this rank
+ * must be able to read the client. The view is borrowed until the next load. */
+COMITY_MUST_CHECK comity_status comity_federation_load(comity_federation *federation, comity_split split,
+                                                       size_t client, comity_examples *examples);
+/* The client's name in its file. Borrowed until the next call. */
+const char *comity_federation_client_name(const comity_federation *federation, size_t client);
+/* Federated mean and 1/standard deviation of all train examples. Collective. */
+COMITY_MUST_CHECK comity_status comity_federation_statistics(comity_federation *federation);
+
+/* ----------------------------------------------------------------------------------------------------------
+ * evaluation */
+
+typedef struct comity_evaluation comity_evaluation;
+
+/* Plan the evaluation: find the central test set, deal its blocks to the ranks that can read it. Collective.
+ */
+COMITY_MUST_CHECK comity_status comity_evaluation_new(comity_comm *comm, const comity_config *config,
+                                                      const comity_model *model,
+                                                      comity_federation *federation,
+                                                      comity_evaluation **evaluation);
+void comity_evaluation_destroy(comity_evaluation **evaluation);
+bool comity_evaluation_has_central(const comity_evaluation *evaluation);
+/* Examples in the central test set. */
+size_t comity_evaluation_examples(const comity_evaluation *evaluation);
+
+/* Evaluate this rank's share of what is asked for; results stay here until collected. Not collective. */
+COMITY_MUST_CHECK comity_status comity_evaluation_run(comity_evaluation *evaluation, const float *parameters,
+                                                      bool central, bool clients);
+/* Bring the results together into the record, on the server. Collective. */
+COMITY_MUST_CHECK comity_status comity_evaluation_collect(comity_evaluation *evaluation,
+                                                          comity_record *record);
+
+/* ----------------------------------------------------------------------------------------------------------
+ * run folder */
+
+/* Prepare run.dir on the server: create it, put an earlier run out of the way, write the resolved job. Not
+ * collective. */
+COMITY_MUST_CHECK comity_status comity_run_folder_open(const comity_config *config, bool resume,
+                                                       const char *job, char **moved_to);
+
+/* ----------------------------------------------------------------------------------------------------------
+ * a round's report */
+
+/* What a rank tells the server about a round, as it travels; the absences follow it. */
+typedef struct comity_report_head {
+  comity_ledger ledger;
+  uint64_t loss,
+      share; /* fixed point: sum over its clients of share * loss, and of share = weight / cohort's weight */
+  int32_t stop; /* whether this rank was asked to stop */
+  uint32_t absences;
+} comity_report_head;
+
+typedef struct comity_report {
+  comity_report_head head;
+  uint8_t *message; /* room for the head, then the absences; so that sending allocates nothing */
+  size_t room;      /* absences that fit */
+} comity_report;
+
+COMITY_MUST_CHECK comity_status comity_report_new(comity_report *report);
+/* Note a client's absence with this thread's error message as reason. */
+COMITY_MUST_CHECK comity_status comity_report_absence(comity_report *report, uint64_t client,
+                                                      const char *name, int rank, comity_status status);
+/* All ranks' reports onto the server. Collective.
+ * \param[out] ledgers  (size) on the server; may be NULL
+ * \param[in,out] report  on the server: losses and stop requests merged, absences of all ranks by client id
+ */
+COMITY_MUST_CHECK comity_status comity_report_gather(comity_comm *comm, comity_report *report,
+                                                     comity_ledger *ledgers);
+const comity_absence *comity_report_absent(const comity_report *report);
+/* Forget the round. */
+void comity_report_reset(comity_report *report);
+void comity_report_clear(comity_report *report);
+
+#endif

@@ -1,0 +1,79 @@
+/* The state of one run on one rank, and the steps of its life: set up, the rounds, saving. */
+#ifndef COMITY_RUN_IMPL_H
+#define COMITY_RUN_IMPL_H
+
+#include "round_impl.h"
+
+typedef struct comity_run_state {
+  comity_comm *comm;           /* borrowed */
+  const comity_config *config; /* borrowed */
+  const comity_run_options *options;
+  comity_logger *logger; /* the server's, or this rank's when each writes one; may be NULL */
+  char *job;             /* the resolved job */
+  const char *folder;    /* run.dir */
+  uint64_t seed;
+
+  comity_federation *federation;
+  comity_model *model;
+  comity_method method;
+  comity_train_settings train;
+  comity_trainer *trainer; /* NULL on a server that only serves */
+  comity_evaluation *evaluation;
+  const comity_selector *selector;
+  comity_weighting weighting;
+  comity_straggler_policy stragglers;
+  bool balanced; /* work is shared out anew in each round */
+  size_t min_clients;
+  size_t evaluate_every, evaluate_clients_every;
+
+  float *down;     /* packed down fields: what the server announced last */
+  float *up;       /* packed up fields of the client in hand */
+  float *combined; /* packed up fields of all; server only */
+  float *global;   /* (P) the model between rounds; server only */
+  float *server_state;
+  float *client_state;    /* of the client in hand */
+  comity_states *states;  /* of hosted clients, as of the last complete round */
+  comity_states *pending; /* of clients trained in this round, until it is complete */
+  comity_aggregate *aggregate;
+
+  uint32_t *cohort;                    /* (want) clients of this round, the same on all ranks */
+  size_t *epochs_of;                   /* (want) 0 = all */
+  uint64_t *work;                      /* (want) */
+  int *owner;                          /* (want) participant that trains it */
+  size_t want, selected, cohort_count; /* most clients of a round; chosen; chosen and not left out as slow */
+  double total_weight;
+
+  comity_report report;   /* of training */
+  comity_report closing;  /* of the whole round: ledger and stop request */
+  comity_ledger ledger;   /* what is booked since the last record */
+  comity_ledger *ledgers; /* (size) of all ranks; server only */
+  double round_start, start;
+  double bytes_before;
+  comity_record record;
+  comity_recorder *recorder; /* server only */
+  comity_progress *progress; /* server only */
+
+  uint64_t round; /* the last complete round */
+  comity_stop_rule stop_rule;
+  comity_stop_memory stop_memory;
+  comity_stop_reason reason;
+  double round_seconds; /* wall time of the last round */
+} comity_run_state;
+
+/* Open data, compile the model, open the method, plan all memory. Collective. Writes nothing. */
+COMITY_MUST_CHECK comity_status comity_run_prepare(comity_run_state *run);
+/* Make or reopen the run folder with its log and records, and continue from a checkpoint when asked to.
+ * Collective. */
+COMITY_MUST_CHECK comity_status comity_run_open(comity_run_state *run);
+/* Write a checkpoint of the last complete round. Collective. */
+COMITY_MUST_CHECK comity_status comity_run_save(comity_run_state *run);
+/* Write model.h5 on the server. Collective. */
+COMITY_MUST_CHECK comity_status comity_run_save_model(comity_run_state *run);
+void comity_run_close(comity_run_state *run);
+
+/* Seconds since `since` go to a phase of this rank's ledger; returns now. */
+double comity_run_book(comity_run_state *run, comity_phase phase, double since);
+/* comity_comm_agree, booked as waiting. Collective. */
+COMITY_MUST_CHECK comity_status comity_run_agree(comity_run_state *run, comity_status local);
+
+#endif

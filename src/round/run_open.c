@@ -1,0 +1,219 @@
+/* Opening and saving a run: its folder, log and records; checkpoints, and going on from one. */
+#include "run_impl.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Slots of a checkpoint's counters that belong to the loop. */
+enum { COUNTER_BEST, COUNTER_BEST_ROUND };
+
+/* -----------------------------------------------------------------------------------------------------------
+ * the folder */
+
+static comity_log_level level_of(const char *name) {
+  static const char *const names[] = {"error", "warn", "info", "debug"};
+  for (int level = 0; level < 4; level++)
+    if (strcmp(name, names[level]) == 0)
+      return (comity_log_level)level;
+  return COMITY_LOG_INFO;
+}
+
+/* The server writes log.txt and speaks to the terminal; other ranks write a log of their own when asked to.
+ */
+static comity_status open_log(comity_run_state *run) {
+  bool server = comity_comm_is_server(run->comm);
+  if (!server && !comity_config_flag(run->config, "run.log_ranks"))
+    return COMITY_OK;
+  int rank = comity_comm_rank(run->comm);
+  char *path =
+      server ? comity_text("%s/log.txt", run->folder) : comity_text("%s/log-rank%d.txt", run->folder, rank);
+  if (path == NULL)
+    return COMITY_ERR_MEMORY;
+  comity_status status = comity_logger_new(server ? run->options->terminal : NULL, path,
+                                           level_of(comity_config_text(run->config, "run.log_level")),
+                                           server ? -1 : rank, &run->logger);
+  comity_free(path);
+  return status;
+}
+
+static comity_status open_folder(comity_run_state *run, char **moved_to) {
+  return comity_comm_is_server(run->comm)
+             ? comity_run_folder_open(run->config, run->options->resume, run->job, moved_to)
+             : COMITY_OK;
+}
+
+static comity_status open_records(comity_run_state *run) {
+  if (!comity_comm_is_server(run->comm))
+    return COMITY_OK;
+  COMITY_TRY(comity_recorder_new(run->folder, (size_t)comity_comm_size(run->comm), run->round, run->job,
+                                 &run->recorder));
+  FILE *terminal = run->options->terminal;
+  const char *how = comity_config_text(run->config, "run.progress");
+  if (terminal == NULL || strcmp(how, "none") == 0)
+    return COMITY_OK;
+  bool in_place = strcmp(how, "line") == 0 || (strcmp(how, "auto") == 0 && isatty(fileno(terminal)));
+  return comity_progress_new(terminal, run->stop_rule.rounds, run->round, in_place, &run->progress);
+}
+
+/* States live on the rank that hosts the client; spilled ones in a file of the run folder. */
+static comity_status open_states(comity_run_state *run) {
+  if (run->trainer == NULL)
+    return comity_states_new(run->method.protocol.client_state.length, NULL, &run->states);
+  char *path = NULL;
+  if (strcmp(comity_config_text(run->config, "clients.state"), "disk") == 0) {
+    path = comity_text("%s/states-rank%d.part", run->folder, comity_comm_rank(run->comm));
+    if (path == NULL)
+      return COMITY_ERR_MEMORY;
+  }
+  comity_status status = comity_states_new(run->method.protocol.client_state.length, path, &run->states);
+  comity_free(path);
+  return status;
+}
+
+/* -------------------------------------------------------------------------------------------------------------
+ * resuming */
+
+/* A checkpoint belongs to the job that wrote it: what would change the results must be the same. */
+static comity_status same_job(const comity_run_state *run, const char *path, const char *text) {
+  comity_config *theirs = NULL;
+  char *difference = NULL;
+  comity_status status = comity_config_new(&theirs);
+  if (status == COMITY_OK)
+    status = comity_config_parse(theirs, path, text, strlen(text));
+  if (status == COMITY_OK)
+    status = comity_config_compare(run->config, theirs, &difference);
+  if (status == COMITY_OK && difference[0] != '\0') {
+    if (run->options->force)
+      comity_log(run->logger, COMITY_LOG_WARN, "%s: continuing a changed job, as forced: %s", path,
+                 difference);
+    else
+      status =
+          comity_fail(COMITY_ERR_CHECKPOINT, "%s: belongs to another job: %s; --force continues all the same",
+                      path, difference);
+  }
+  comity_free(difference);
+  comity_config_destroy(&theirs);
+  return status;
+}
+
+static comity_status read_server_part(comity_run_state *run, const char *path) {
+  comity_checkpoint checkpoint = {.parameters = comity_model_parameters(run->model),
+                                  .model = run->global,
+                                  .server_length = run->method.protocol.server_state.length,
+                                  .server_state = run->server_state};
+  char *job = NULL;
+  COMITY_TRY(comity_checkpoint_job(path, &job));
+  comity_status status = same_job(run, path, job);
+  comity_free(job);
+  COMITY_TRY(status);
+  COMITY_TRY(comity_checkpoint_read(path, &checkpoint, NULL));
+  run->round = checkpoint.round;
+  memcpy(&run->stop_memory.best, &checkpoint.counter[COUNTER_BEST], sizeof run->stop_memory.best);
+  run->stop_memory.best_round = checkpoint.counter[COUNTER_BEST_ROUND];
+  comity_log(run->logger, COMITY_LOG_INFO, "continuing after round %llu from %s",
+             (unsigned long long)run->round, path);
+  return COMITY_OK;
+}
+
+static bool hosted_here(void *context, uint64_t client) {
+  const comity_run_state *run = context;
+  return client < run->federation->clients && run->trainer != NULL &&
+         comity_federation_host(run->federation, client) == comity_comm_participant(run->comm);
+}
+
+/* Go on from the newest good checkpoint, if there is one. Collective. */
+static comity_status resume(comity_run_state *run) {
+  char *path = NULL;
+  COMITY_TRY(comity_checkpoint_find(run->comm, run->folder, run->logger, &path));
+  if (path == NULL) {
+    comity_log(run->logger, COMITY_LOG_INFO, "%s holds no checkpoint yet: starting at round 1", run->folder);
+    return COMITY_OK;
+  }
+  comity_status status = comity_comm_is_server(run->comm) ? read_server_part(run, path) : COMITY_OK;
+  status = comity_comm_agree(run->comm, status);
+  if (status == COMITY_OK) {
+    status = run->method.protocol.client_state.length == 0
+                 ? COMITY_OK
+                 : comity_checkpoint_states(path, hosted_here, run, run->states);
+    status = comity_comm_agree(run->comm, status);
+  }
+  comity_free(path);
+  COMITY_TRY(status);
+  return comity_comm_broadcast(run->comm, &run->round, sizeof run->round);
+}
+
+/* -------------------------------------------------------------------------------------------------------------
+ * opening */
+
+static void say_hello(const comity_run_state *run) {
+  const comity_algorithm *algorithm = run->method.algorithm;
+  const comity_federation *federation = run->federation;
+  int size = comity_comm_size(run->comm);
+  comity_log(run->logger, COMITY_LOG_INFO, "%s (%s)", algorithm->name, algorithm->source);
+  comity_log(run->logger, COMITY_LOG_INFO,
+             "%zu clients, %zu a round by '%s', weighed %s, on %d participant%s%s", federation->clients,
+             run->want, run->selector->name,
+             run->weighting == COMITY_WEIGH_EXAMPLES ? "by their examples" : "equally",
+             comity_comm_participants(run->comm), comity_comm_participants(run->comm) == 1 ? "" : "s",
+             size == 1 ? " (the server itself)" : " and a server");
+  comity_log(run->logger, COMITY_LOG_INFO, "%zu parameters; records in %s",
+             comity_model_parameters(run->model), run->folder);
+}
+
+comity_status comity_run_open(comity_run_state *run) {
+  comity_comm *comm = run->comm;
+  char *moved_to = NULL;
+  COMITY_TRY(comity_comm_agree(comm, open_folder(run, &moved_to)));
+  comity_status status = open_log(run);
+  if (status == COMITY_OK && moved_to != NULL)
+    comity_log(run->logger, COMITY_LOG_INFO, "the earlier run in %s is now %s", run->folder, moved_to);
+  comity_free(moved_to);
+  if (status == COMITY_OK)
+    say_hello(run);
+  if (status == COMITY_OK)
+    status = open_states(run);
+  COMITY_TRY(comity_comm_agree(comm, status));
+  if (run->options->resume)
+    COMITY_TRY(resume(run));
+  return comity_comm_agree(comm, open_records(run));
+}
+
+/* --------------------------------------------------------------------------------------------------------------
+ * saving */
+
+comity_status comity_run_save(comity_run_state *run) {
+  double since = comity_clock_now();
+  comity_checkpoint checkpoint = {.round = run->round,
+                                  .parameters = comity_model_parameters(run->model),
+                                  .model = run->global,
+                                  .server_length = run->method.protocol.server_state.length,
+                                  .server_state = run->server_state,
+                                  .job = run->job};
+  memcpy(&checkpoint.counter[COUNTER_BEST], &run->stop_memory.best, sizeof run->stop_memory.best);
+  checkpoint.counter[COUNTER_BEST_ROUND] = run->stop_memory.best_round;
+  comity_status status = run->recorder == NULL ? COMITY_OK : comity_recorder_flush(run->recorder);
+  COMITY_TRY(comity_comm_agree(run->comm, status));
+  status =
+      comity_checkpoint_write(run->comm, run->folder, &checkpoint, run->states,
+                              (size_t)comity_config_integer(run->config, "checkpoint.keep"), run->logger);
+  comity_run_book(run, COMITY_PHASE_IO, since);
+  return status;
+}
+
+comity_status comity_run_save_model(comity_run_state *run) {
+  comity_status status = COMITY_OK;
+  if (comity_comm_is_server(run->comm)) {
+    char *path = comity_text("%s/model.h5", run->folder);
+    comity_model_file file = {.model = run->model,
+                              .parameters = run->global,
+                              .mean = run->federation->mean,
+                              .inverse = run->federation->inverse,
+                              .scale = run->federation->info.scale,
+                              .round = run->round,
+                              .job = run->job};
+    status = path == NULL ? COMITY_ERR_MEMORY : comity_model_write(path, &file);
+    comity_free(path);
+  }
+  return comity_comm_agree(run->comm, status);
+}

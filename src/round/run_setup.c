@@ -1,0 +1,145 @@
+/* Setting a run up: from checked settings to opened data, a compiled model and planned memory. */
+#include "run_impl.h"
+
+#include <string.h>
+
+static comity_status prepare_model(comity_run_state *run) {
+  comity_model_spec spec;
+  COMITY_TRY(comity_model_spec_read(run->config, &run->federation->info, &spec));
+  COMITY_TRY(comity_model_new(&spec, &run->model));
+  comity_problem problem = {.parameters = comity_model_parameters(run->model),
+                            .clients = run->federation->clients};
+  COMITY_TRY(comity_method_open(run->config, &problem, &run->method));
+  comity_train_settings_read(run->config, &run->train);
+  return COMITY_OK;
+}
+
+static comity_status prepare_rules(comity_run_state *run) {
+  const comity_config *config = run->config;
+  const comity_algorithm *algorithm = run->method.algorithm;
+  COMITY_TRY(comity_selector_find(comity_config_text(config, "clients.select"), &run->selector));
+  bool all = strcmp(run->selector->name, "all") == 0;
+  run->want = all ? run->federation->clients : comity_cohort_size(config, run->federation->clients);
+  const char *weighting = comity_config_text(config, "aggregate.weighting");
+  run->weighting = strcmp(weighting, "examples") == 0 ? COMITY_WEIGH_EXAMPLES
+                   : strcmp(weighting, "equal") == 0  ? COMITY_WEIGH_EQUALLY
+                                                      : algorithm->weighting;
+  const char *policy = comity_config_text(config, "clients.straggler_policy");
+  run->stragglers = strcmp(policy, "drop") == 0      ? COMITY_STRAGGLER_DROP
+                    : strcmp(policy, "partial") == 0 ? COMITY_STRAGGLER_PARTIAL
+                                                     : algorithm->stragglers;
+  const char *assign = comity_config_text(config, "clients.assign");
+  bool movable = run->federation->shared && run->method.protocol.client_state.length == 0;
+  COMITY_REQUIRE(movable || strcmp(assign, "balanced") != 0, COMITY_ERR_CONFIG,
+                 "%s: clients.assign=balanced needs clients that can be trained anywhere, but %s; use "
+                 "clients.assign=fixed",
+                 comity_config_origin(config, "clients.assign"),
+                 run->federation->shared ? "this algorithm keeps a state for each client"
+                                         : "each silo's file is read by its own rank");
+  run->balanced = movable && strcmp(assign, "fixed") != 0;
+  run->min_clients = (size_t)comity_config_integer(config, "server.min_clients");
+  COMITY_REQUIRE(run->min_clients <= run->want, COMITY_ERR_CONFIG,
+                 "%s: server.min_clients is %zu, but only %zu of %zu clients are selected in a round",
+                 comity_config_origin(config, "server.min_clients"), run->min_clients, run->want,
+                 run->federation->clients);
+  run->evaluate_every = (size_t)comity_config_integer(config, "evaluate.every");
+  run->evaluate_clients_every = (size_t)comity_config_integer(config, "evaluate.clients_every");
+  comity_stop_rule_read(config, &run->stop_rule);
+  run->seed = (uint64_t)comity_config_integer(config, "seed");
+  return COMITY_OK;
+}
+
+/* Largest train split that this rank may have to train. */
+static size_t most_examples(const comity_run_state *run) {
+  const comity_federation *federation = run->federation;
+  if (run->balanced)
+    return federation->most_examples;
+  uint64_t most = 1;
+  int self = comity_comm_participant(run->comm);
+  for (size_t client = 0; client < federation->clients; client++)
+    if (federation->examples[COMITY_SPLIT_TRAIN][client] > most &&
+        comity_federation_host(federation, client) == self)
+      most = federation->examples[COMITY_SPLIT_TRAIN][client];
+  return most;
+}
+
+static comity_status prepare_server(comity_run_state *run) {
+  const comity_protocol *protocol = &run->method.protocol;
+  COMITY_TRY(COMITY_NEW(run->global, comity_model_parameters(run->model)));
+  COMITY_TRY(COMITY_NEW(run->server_state, protocol->server_state.length));
+  COMITY_TRY(COMITY_NEW(run->combined, protocol->up.length));
+  COMITY_TRY(COMITY_NEW(run->ledgers, (size_t)comity_comm_size(run->comm)));
+  comity_model_init(run->model, run->seed, strcmp(comity_config_text(run->config, "model.init"), "zero") == 0,
+                    run->global);
+  if (run->method.algorithm->server_begin != NULL) {
+    comity_server_view view = {.model = run->global, .state = run->server_state};
+    run->method.algorithm->server_begin(run->method.self, &view);
+  }
+  return COMITY_OK;
+}
+
+static comity_status prepare_participant(comity_run_state *run) {
+  const comity_protocol *protocol = &run->method.protocol;
+  size_t length = protocol->client_state.length;
+  COMITY_TRY(COMITY_NEW(run->up, protocol->up.length));
+  COMITY_TRY(COMITY_NEW(run->client_state, length));
+  COMITY_TRY(comity_states_new(length, NULL, &run->pending));
+  return comity_trainer_new(&run->train, run->model, &run->method, most_examples(run), &run->trainer);
+}
+
+static comity_status prepare_memory(comity_run_state *run) {
+  const comity_aggregator *aggregator;
+  COMITY_TRY(comity_aggregator_find(comity_config_text(run->config, "aggregate.method"), &aggregator));
+  COMITY_TRY(comity_aggregate_new(aggregator, &run->method.protocol.up, &run->aggregate));
+  COMITY_TRY(COMITY_NEW(run->down, run->method.protocol.down.length));
+  COMITY_TRY(COMITY_NEW(run->cohort, run->want));
+  COMITY_TRY(COMITY_NEW(run->epochs_of, run->want));
+  COMITY_TRY(COMITY_NEW(run->work, run->want));
+  COMITY_TRY(COMITY_NEW(run->owner, run->want));
+  COMITY_TRY(comity_report_new(&run->report));
+  COMITY_TRY(comity_report_new(&run->closing));
+  if (comity_comm_is_server(run->comm))
+    COMITY_TRY(prepare_server(run));
+  if (comity_comm_participant(run->comm) >= 0)
+    COMITY_TRY(prepare_participant(run));
+  return COMITY_OK;
+}
+
+comity_status comity_run_prepare(comity_run_state *run) {
+  comity_comm *comm = run->comm;
+  COMITY_TRY(comity_comm_agree(comm, comity_config_check(run->config)));
+  comity_status status = comity_config_write(run->config, NULL, &run->job);
+  run->folder = comity_config_text(run->config, "run.dir");
+  COMITY_TRY(comity_comm_agree(comm, status));
+  COMITY_TRY(comity_federation_new(comm, run->config, &run->federation));
+  status = prepare_model(run);
+  if (status == COMITY_OK)
+    status = prepare_rules(run);
+  if (status == COMITY_OK)
+    status = prepare_memory(run);
+  COMITY_TRY(comity_comm_agree(comm, status));
+  if (strcmp(run->federation->standardize, "federated") == 0)
+    COMITY_TRY(comity_federation_statistics(run->federation));
+  return comity_evaluation_new(comm, run->config, run->model, run->federation, &run->evaluation);
+}
+
+void comity_run_close(comity_run_state *run) {
+  comity_recorder_destroy(&run->recorder);
+  comity_progress_destroy(&run->progress);
+  comity_evaluation_destroy(&run->evaluation);
+  comity_trainer_destroy(&run->trainer);
+  comity_states_destroy(&run->states);
+  comity_states_destroy(&run->pending);
+  comity_aggregate_destroy(&run->aggregate);
+  comity_method_close(&run->method);
+  comity_model_destroy(&run->model);
+  comity_federation_destroy(&run->federation);
+  comity_report_clear(&run->report);
+  comity_report_clear(&run->closing);
+  void *owned[] = {run->job,       run->down,         run->up,           run->combined,
+                   run->global,    run->work,         run->server_state, run->cohort,
+                   run->epochs_of, run->client_state, run->owner,        run->ledgers};
+  for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+    comity_free(owned[i]);
+  comity_logger_destroy(&run->logger);
+}

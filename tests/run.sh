@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Build everything and pass all tests, on a fresh Debian / Ubuntu machine. Further arguments go to ctest, e.g. -L mpi.
+# Tests on real datasets take their folder from COMITY_TEST_DATA and say when they skip.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bash jobs/quickstart/install.sh test
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OPENBLAS_NUM_THREADS=1
+cmake --preset release
+cmake --build --preset release
+ctest --preset release "$@"
