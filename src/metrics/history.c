@@ -1,0 +1,116 @@
+/* A run in memory: a table of scalars per round, a table of ledgers per rank, and who was absent. */
+#include "metrics_impl.h"
+
+#include <math.h>
+#include <string.h>
+
+static const struct {
+  const char *name, *outer, *inner;
+} curves[COMITY_CURVE_COUNT] = {
+#define ENTRY(id, name, value, outer, inner) {name, outer, inner},
+    COMITY_CURVE_LIST(ENTRY)
+#undef ENTRY
+};
+
+const char *comity_curve_name(comity_curve curve) { return curves[curve].name; }
+
+void comity_curve_place(comity_curve curve, const char **outer, const char **inner) {
+  *outer = curves[curve].outer;
+  *inner = curves[curve].inner;
+}
+
+void comity_curve_values(const comity_record *record, double value[COMITY_CURVE_COUNT]) {
+#define ENTRY(id, name, expression, outer, inner) value[COMITY_CURVE_##id] = (expression);
+  COMITY_CURVE_LIST(ENTRY)
+#undef ENTRY
+}
+
+comity_status comity_history_reserve(comity_history *history) {
+  if (history->count < history->room)
+    return COMITY_OK;
+  size_t room = history->room == 0 ? 64 : 2 * history->room, width = history->ranks * COMITY_COLUMN_COUNT;
+  double *value;
+  float *rank_value;
+  COMITY_TRY(COMITY_NEW(value, room * COMITY_CURVE_COUNT));
+  comity_status status = COMITY_NEW(rank_value, room * width);
+  if (status != COMITY_OK) {
+    comity_free(value);
+    return status;
+  }
+  if (history->count > 0) {
+    memcpy(value, history->value, history->count * COMITY_CURVE_COUNT * sizeof *value);
+    memcpy(rank_value, history->rank_value, history->count * width * sizeof *rank_value);
+  }
+  comity_free(history->value);
+  comity_free(history->rank_value);
+  history->value = value;
+  history->rank_value = rank_value;
+  history->room = room;
+  return COMITY_OK;
+}
+
+void comity_history_add(comity_history *history, const double value[COMITY_CURVE_COUNT]) {
+  size_t width = history->ranks * COMITY_COLUMN_COUNT;
+  memcpy(history->value + history->count * COMITY_CURVE_COUNT, value, COMITY_CURVE_COUNT * sizeof *value);
+  for (size_t i = 0; i < width; i++)
+    history->rank_value[history->count * width + i] = NAN;
+  history->count++;
+}
+
+comity_status comity_history_miss(comity_history *history, const comity_missed *missed) {
+  if (history->missed_count == history->missed_room) {
+    size_t room = history->missed_room == 0 ? 16 : 2 * history->missed_room;
+    comity_missed *grown;
+    COMITY_TRY(COMITY_NEW(grown, room));
+    if (history->missed_count > 0)
+      memcpy(grown, history->missed, history->missed_count * sizeof *grown);
+    comity_free(history->missed);
+    history->missed = grown;
+    history->missed_room = room;
+  }
+  comity_missed kept = *missed;
+  kept.name = comity_text("%s", missed->name == NULL ? "" : missed->name);
+  kept.reason = comity_text("%s", missed->reason == NULL ? "" : missed->reason);
+  if (kept.name == NULL || kept.reason == NULL) {
+    comity_free(kept.name);
+    comity_free(kept.reason);
+    return COMITY_ERR_MEMORY;
+  }
+  history->missed[history->missed_count++] = kept;
+  return COMITY_OK;
+}
+
+void comity_history_clear(comity_history *history) {
+  for (size_t i = 0; i < history->missed_count; i++) {
+    comity_free(history->missed[i].name);
+    comity_free(history->missed[i].reason);
+  }
+  comity_free(history->missed);
+  comity_free(history->value);
+  comity_free(history->rank_value);
+  *history = (comity_history){0};
+}
+
+bool comity_history_best(const comity_history *history, comity_curve *curve, size_t *row) {
+  static const struct {
+    comity_curve curve;
+    int sign;
+  } order[] = {{COMITY_CURVE_TEST_ACCURACY, 1}, {COMITY_CURVE_TEST_AUC, 1},
+               {COMITY_CURVE_ACCURACY_MEAN, 1}, {COMITY_CURVE_TEST_LOSS, -1},
+               {COMITY_CURVE_CLIENT_LOSS, -1},  {COMITY_CURVE_TRAIN_LOSS, -1}};
+  for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+    bool found = false;
+    for (size_t r = 0; r < history->count; r++) {
+      double here = order[i].sign * comity_history_at(history, r, order[i].curve);
+      if (isfinite(here) &&
+          (!found || here > order[i].sign * comity_history_at(history, *row, order[i].curve))) {
+        *row = r;
+        found = true;
+      }
+    }
+    *curve = order[i].curve;
+    if (found)
+      return true;
+  }
+  return false;
+}

@@ -1,0 +1,226 @@
+/* The recorder: keeps a run's curves in memory, appends whole lines to the text files, and replaces
+ * results.h5 now and then. */
+#include "recorder_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { RESULTS_SECONDS = 10, RESULTS_SHARE = 50 };
+
+static comity_status write_text(const comity_lines *lines, const char *text, size_t length) {
+  for (size_t done = 0; done < length;) {
+    ssize_t wrote = write(lines->handle, text + done, length - done);
+    if (wrote < 0 && errno == EINTR)
+      continue;
+    if (wrote <= 0)
+      return comity_fail_errno("%s: cannot write", lines->path);
+    done += (size_t)wrote;
+  }
+  return COMITY_OK;
+}
+
+/* Back to where the last whole line ended. */
+static void cut(const comity_lines *lines) {
+  if (ftruncate(lines->handle, lines->length) != 0)
+    return; /* the reader passes over a torn line as well */
+}
+
+static comity_status open_lines(comity_lines *lines, const char *folder, const char *name, const char *text,
+                                size_t length) {
+  lines->path = comity_text("%s/%s", folder, name);
+  if (lines->path == NULL)
+    return COMITY_ERR_MEMORY;
+  COMITY_TRY(comity_file_write(lines->path, text, length));
+  lines->handle = open(lines->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+  if (lines->handle < 0)
+    return comity_fail_errno("%s: cannot open", lines->path);
+  lines->length = (off_t)length;
+  return COMITY_OK;
+}
+
+/* What metrics.jsonl says up to the round from which the run goes on; per-rank times only results.h5 knows,
+ * and can do without. */
+static comity_status take_up(comity_recorder *recorder, const char *folder, uint64_t round, char **text,
+                             size_t *length) {
+  char *path = comity_text("%s/metrics.jsonl", folder);
+  comity_status status =
+      path == NULL ? COMITY_ERR_MEMORY : comity_jsonl_read(path, round, &recorder->history, text, length);
+  comity_free(path);
+  if (status == COMITY_ERR_NOT_FOUND) {
+    comity_error_clear();
+    return COMITY_OK;
+  }
+  COMITY_TRY(status);
+  status = comity_results_read(recorder->results, &recorder->history);
+  if (status != COMITY_OK && status != COMITY_ERR_MEMORY)
+    comity_error_clear();
+  return status == COMITY_ERR_MEMORY ? status : COMITY_OK;
+}
+
+static comity_status csv_of(const comity_history *history, char **csv, size_t *length) {
+  char *header = comity_csv_header(), *text = NULL;
+  comity_status status = header == NULL ? COMITY_ERR_MEMORY : COMITY_OK;
+  size_t used = 0, room = 0;
+  for (size_t r = 0; status == COMITY_OK && r <= history->count; r++) {
+    char *line = r == 0 ? header : comity_csv_line(history->value + (r - 1) * COMITY_CURVE_COUNT);
+    size_t here = line == NULL ? 0 : strlen(line);
+    if (line == NULL)
+      status = COMITY_ERR_MEMORY;
+    else if (used + here > room) {
+      char *grown;
+      room = 2 * (used + here) + 4096;
+      status = COMITY_NEW(grown, room);
+      if (status == COMITY_OK) {
+        if (used > 0)
+          memcpy(grown, text, used);
+        comity_free(text);
+        text = grown;
+      }
+    }
+    if (status == COMITY_OK)
+      memcpy(text + used, line, here);
+    used += here;
+    if (r > 0)
+      comity_free(line);
+  }
+  comity_free(header);
+  *csv = text;
+  *length = used;
+  return status;
+}
+
+comity_status comity_recorder_new(const char *folder, size_t ranks, uint64_t resume_round, const char *job,
+                                  comity_recorder **recorder) {
+  comity_recorder *made;
+  char *jsonl = NULL, *csv = NULL;
+  size_t jsonl_length = 0, csv_length = 0;
+  COMITY_TRY(COMITY_NEW(made, 1));
+  made->history.ranks = ranks;
+  made->jsonl.handle = made->csv.handle = -1;
+  made->results = comity_text("%s/results.h5", folder);
+  made->job = comity_text("%s", job == NULL ? "" : job);
+  comity_status status = made->results == NULL || made->job == NULL ? COMITY_ERR_MEMORY : COMITY_OK;
+  if (status == COMITY_OK && resume_round > 0)
+    status = take_up(made, folder, resume_round, &jsonl, &jsonl_length);
+  if (status == COMITY_OK)
+    status = csv_of(&made->history, &csv, &csv_length);
+  if (status == COMITY_OK)
+    status = open_lines(&made->jsonl, folder, "metrics.jsonl", jsonl == NULL ? "" : jsonl, jsonl_length);
+  if (status == COMITY_OK)
+    status = open_lines(&made->csv, folder, "metrics.csv", csv, csv_length);
+  if (status == COMITY_OK) {
+    made->stale = true;
+    status = comity_recorder_flush(made);
+  }
+  comity_free(jsonl);
+  comity_free(csv);
+  if (status != COMITY_OK) {
+    made->stale = false;
+    comity_recorder_destroy(&made);
+  } else
+    *recorder = made;
+  return status;
+}
+
+static comity_status write_results(comity_recorder *recorder) {
+  double start = comity_clock_now();
+  COMITY_TRY(comity_results_write(recorder->results, &recorder->history, recorder->job));
+  double end = comity_clock_now();
+  recorder->stale = false;
+  /* A long run's file takes long: never more than a fiftieth of the time. */
+  recorder->due = end + (RESULTS_SHARE * (end - start) > RESULTS_SECONDS ? RESULTS_SHARE * (end - start)
+                                                                         : RESULTS_SECONDS);
+  return COMITY_OK;
+}
+
+/* Both text files get the line, or none. */
+static comity_status append(comity_recorder *recorder, const comity_record *record,
+                            const double value[COMITY_CURVE_COUNT]) {
+  char *json = NULL, *csv = comity_csv_line(value);
+  size_t length = 0;
+  comity_status status = csv == NULL ? COMITY_ERR_MEMORY : comity_jsonl_line(record, &json, &length);
+  if (status == COMITY_OK)
+    status = write_text(&recorder->jsonl, json, length);
+  if (status == COMITY_OK)
+    status = write_text(&recorder->csv, csv, strlen(csv));
+  if (status == COMITY_OK) {
+    recorder->jsonl.length += (off_t)length;
+    recorder->csv.length += (off_t)strlen(csv);
+  } else if (json != NULL) {
+    cut(&recorder->jsonl);
+    cut(&recorder->csv);
+  }
+  comity_free(json);
+  comity_free(csv);
+  return status;
+}
+
+static void add_ranks(comity_history *history, const comity_record *record) {
+  float *row = history->rank_value + (history->count - 1) * history->ranks * COMITY_COLUMN_COUNT;
+  for (size_t r = 0; r < record->ranks && record->rank_ledger != NULL; r++, row += COMITY_COLUMN_COUNT) {
+    const comity_ledger *ledger = &record->rank_ledger[r];
+    for (int k = 0; k < COMITY_PHASE_COUNT; k++)
+      row[k] = (float)ledger->seconds[k];
+    row[COMITY_COLUMN_TOTAL] = (float)ledger->total;
+    row[COMITY_COLUMN_BYTES] = (float)ledger->bytes;
+  }
+}
+
+comity_status comity_recorder_add(comity_recorder *recorder, const comity_record *record) {
+  comity_history *history = &recorder->history;
+  COMITY_REQUIRE(record->rank_ledger == NULL || record->ranks == history->ranks, COMITY_ERR_ARG,
+                 "record of round %" PRIu64 ": ledgers of %zu ranks, but the recorder was opened for %zu",
+                 record->round, record->ranks, history->ranks);
+  COMITY_REQUIRE(history->count == 0 || comity_history_at(history, history->count - 1, COMITY_CURVE_ROUND) <
+                                            (double)record->round,
+                 COMITY_ERR_ARG, "record of round %" PRIu64 ": rounds must ascend", record->round);
+  double value[COMITY_CURVE_COUNT];
+  comity_curve_values(record, value);
+  COMITY_TRY(comity_history_reserve(history));
+  for (size_t i = 0; i < record->absent_count; i++) {
+    const comity_absence *absent = &record->absent[i];
+    COMITY_TRY(comity_history_miss(history, &(comity_missed){.round = record->round,
+                                                             .client = absent->client,
+                                                             .rank = absent->rank,
+                                                             .status = absent->status,
+                                                             .name = (char *)(uintptr_t)absent->name,
+                                                             .reason = (char *)(uintptr_t)absent->reason}));
+  }
+  COMITY_TRY(append(recorder, record, value));
+  comity_history_add(history, value);
+  add_ranks(history, record);
+  recorder->stale = true;
+  return comity_clock_now() >= recorder->due ? write_results(recorder) : COMITY_OK;
+}
+
+comity_status comity_recorder_flush(comity_recorder *recorder) {
+  if (fsync(recorder->jsonl.handle) != 0)
+    return comity_fail_errno("%s: cannot flush to the disk", recorder->jsonl.path);
+  if (fsync(recorder->csv.handle) != 0)
+    return comity_fail_errno("%s: cannot flush to the disk", recorder->csv.path);
+  return recorder->stale ? write_results(recorder) : COMITY_OK;
+}
+
+void comity_recorder_destroy(comity_recorder **recorder) {
+  if (recorder == NULL || *recorder == NULL)
+    return;
+  comity_recorder *old = *recorder;
+  if (old->stale && write_results(old) != COMITY_OK) /* the text files have it all */
+    comity_error_clear();
+  if (old->jsonl.handle >= 0)
+    close(old->jsonl.handle);
+  if (old->csv.handle >= 0)
+    close(old->csv.handle);
+  comity_history_clear(&old->history);
+  comity_free(old->jsonl.path);
+  comity_free(old->csv.path);
+  comity_free(old->results);
+  comity_free(old->job);
+  comity_free(old);
+  *recorder = NULL;
+}
