@@ -63,6 +63,7 @@ typedef struct comity_dataset_info {
   size_t targets;                 /* numbers per label: 1, or more for regression on a vector */
   size_t classes;                 /* labels are integers 0 ... classes-1; 0 = real-valued targets */
   bool has_test;                  /* some client has a test split, or the file has a central one */
+  bool central_test;              /* the test split belongs to no client: read it by comity_dataset_rows */
 } comity_dataset_info;
 
 /** Open and check the structure: shapes, types, offsets. Reads no examples. Not collective. NULL options =
@@ -77,6 +78,9 @@ COMITY_API const comity_dataset_info *comity_dataset_describe(const comity_datas
 COMITY_API size_t comity_dataset_count(const comity_dataset *dataset, comity_split split, size_t client);
 /** The client's own name in the file, or "client <n>". Borrowed until the next call. */
 COMITY_API const char *comity_dataset_client_name(const comity_dataset *dataset, size_t client);
+/** For people: what the file holds, examples per client, labels, names. Reads all labels. \return COMITY_OK,
+ * COMITY_ERR_DATA, COMITY_ERR_MEMORY */
+COMITY_API COMITY_MUST_CHECK comity_status comity_dataset_print(comity_dataset *dataset, FILE *out);
 /** Names of the features, when the file has them (CSV imports do). \return NULL when it has not */
 COMITY_API const char *comity_dataset_feature_name(const comity_dataset *dataset, size_t feature);
 
@@ -141,7 +145,9 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_dataset_writer_new(
 COMITY_API COMITY_MUST_CHECK comity_status comity_dataset_writer_client(comity_dataset_writer *writer,
                                                                         const char *name);
 /** Append rows to the current client's split. x: (count, width) of the type, y: (count, targets).
- *  The test split of a writer that never started a client is a central test set. */
+ *  Test rows that come before the first client is started are a central test set; a writer that never starts
+ * one writes a file of one client. \return COMITY_ERR_DATA for labels that are no class or not finite,
+ * COMITY_ERR_FULL, COMITY_ERR_IO; the writer can then only be destroyed */
 COMITY_API COMITY_MUST_CHECK comity_status comity_dataset_writer_add(comity_dataset_writer *writer,
                                                                      comity_split split, size_t count,
                                                                      const void *x, const float *y);
@@ -163,22 +169,33 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_import_idx(const comity_import
 typedef struct comity_import_csv_options {
   const char *const *paths; /* one file, or one per silo/client; .gz or plain */
   size_t path_count;
-  char separator;      /* 0 = found out from the first line (, ; tab |), a run of blanks when given as ' ' */
+  const char *const *test_paths; /* files whose rows form the central test set; may be given without `paths` */
+  size_t test_count;
+  const char *test_rows; /* text file with the numbers of the held-out rows of the only file in `paths`,
+                            counted from 1 over its data rows (header and blank lines do not count); or NULL */
+  char separator;      /* 0 = found out from the first line: , ; tab | or runs of blanks; ' ' = runs of blanks */
   int header;          /* 1 yes, 0 no, -1 found out: a first line without any number */
   const char *label;   /* column name or number from 1; NULL = the last */
   const char *client;  /* column that names the client, or NULL: one client per file */
   const char *split;   /* column whose value "test" marks held-out rows, or NULL */
   const char *missing; /* text that means missing besides the empty field; NULL = "?" */
-  const char *on_missing;         /* "drop" the row | "mean" of the column | "error" */
-  const char *const *categorical; /* columns to one-hot besides those that hold text */
+  const char *on_missing;         /* "drop" the row | "mean" of the column | "error" (NULL) */
+  const char *const *categorical; /* columns to one-hot besides those that hold text: "cp", or "cp=1,2,3,4"
+                                     to fix the levels and their order, so that silos that import on their own
+                                     agree; also fixes the classes when it names the label */
   size_t categorical_count;
   const char *const *drop; /* columns to leave out */
   size_t drop_count;
-  const char *positive; /* label value (or ">0" for any positive number) that becomes 1, all others 0; NULL =
-                           classes in order */
+  const char *positive; /* label value (or ">0" for any positive number) that becomes 1, all others 0;
+                           several values are separated by '|' (">50K|>50K."); NULL = classes in order */
   bool drop_first;      /* leave out each categorical column's first level, as statistics programs do */
   bool regression;      /* the label is a real number */
 } comity_import_csv_options;
+/** Tables of numbers and text to float32 features (RFC 4180 quoting). A column is a feature as it is when all
+ * its values are numbers, and one-hot when all are text; levels are sorted, and compared as numbers where they
+ * are numbers ("1.0" is "1"). Reads the files three times (kinds, levels, rows) and keeps only a block of rows
+ * in memory, except with `client`, where the encoded rows wait in memory to be grouped.
+ * \return COMITY_ERR_DATA, COMITY_ERR_USAGE, ...; messages name file:line and column */
 COMITY_API COMITY_MUST_CHECK comity_status comity_import_csv(const comity_import_csv_options *options,
                                                              const char *out);
 
@@ -191,27 +208,34 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_import_leaf(const char *const 
  * partitioners */
 
 typedef struct comity_partition_options {
-  const char *scheme; /* "iid" | "shards" | "dirichlet" | "quantity" | "column" */
+  const char *scheme; /* "iid" | "shards" | "dirichlet" | "quantity" | "column" | "fedprox" */
   size_t clients;
   uint64_t seed;
   size_t shards_per_client; /* shards: 2 in McMahan et al. 2017 */
   double alpha;   /* dirichlet: label concentration (Hsu et al. 2019); quantity: size concentration (Li et al.
                      2022) */
   size_t minimum; /* fewest examples a client may have; draws are repeated until then */
-  const char *column; /* column: feature whose value names the client */
+  const char *column; /* column: name or number from 1 of the feature whose value names the client; "y" = the
+                         label */
+  bool merge_test;    /* deal the test examples of `in` together with its train examples */
+  double test_fraction; /* [0,1) part of each client's examples that becomes its own test split */
 } comity_partition_options;
 /** Deal the train examples of dataset `in` (of any layout) to clients and write a flat dataset; its test
  * split is carried over as a central one. Source: McMahan et al. 2017 sec. 3 (iid, shards), Hsu et al. 2019
- * sec. 3.1 (dirichlet). */
+ * sec. 3.1 (dirichlet). Holds one GiB of examples at most and reads `in` as often as that takes. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_partition(const char *in,
                                                             const comity_partition_options *options,
                                                             const char *out);
+/** Owner of an example that a scheme leaves out. */
+#define COMITY_PARTITION_NOBODY UINT32_MAX
 /** One partition scheme: deal example -> client. Exposed for tests and for the list of names. */
 typedef struct comity_partitioner {
   const char *name;
   const char *source;
+  bool partial; /* may leave examples out */
   /** \param[in]  labels  (examples) class of each example, or the column's group for "column"
-   *  \param[out] owner   (examples) client of each example */
+   *  \param[in]  classes 0 when the targets are real numbers; labels are then all 0
+   *  \param[out] owner   (examples) client of each example, or COMITY_PARTITION_NOBODY */
   comity_status (*deal)(const comity_partition_options *options, const uint32_t *labels, size_t classes,
                         size_t examples, uint32_t *owner);
 } comity_partitioner;
@@ -248,11 +272,16 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_generate_blobs(const comity_bl
 /* -----------------------------------------------------------------------------------------------------
  * standardisation */
 
+/** Words that comity_moments_add fills: the count, then two for the sum of each feature. */
+#define COMITY_MOMENTS_WORDS(width) (1 + 2 * (width))
 /** Sums over examples from which mean and variance come; two passes, each summed exactly, so that silos can
- * add theirs up in any order: pass 0 collects count and sum x, pass 1 sum (x - mean)^2, all as 64-bit fixed
- * point. \param[in]     examples  one client's train split \param[in]     mean      (width) NULL in pass 0
- *  \param[in,out] words     (1 + width) count, then the sums, modulo 2^64
- *  \return COMITY_ERR_NUMERIC when a value is too large for the fixed point; names the feature */
+ * add theirs up in any order: pass 0 collects count and sum x, pass 1 sum (x - mean)^2, all as fixed point
+ * (multiples of 2^-32, a client's sum being rounded once).
+ *  \param[in]     examples  one client's train split
+ *  \param[in]     mean      (width) NULL in pass 0
+ *  \param[in,out] words     (COMITY_MOMENTS_WORDS(width)), each summed modulo 2^64
+ *  \return COMITY_ERR_NUMERIC when a value is not finite or too large for the fixed point; names the feature;
+ * the words are then unchanged. COMITY_ERR_MEMORY */
 COMITY_API COMITY_MUST_CHECK comity_status comity_moments_add(const comity_examples *examples,
                                                               const float *mean, uint64_t *words);
 /** Turn the words of a pass into the mean (pass 0; previous NULL) or 1/standard deviation (pass 1, divisor

@@ -1,0 +1,75 @@
+/* Examples in memory, by client; the least recently used ones go when the limit is reached. */
+#include "data_impl.h"
+
+#include <string.h>
+
+comity_status comity_block_new(size_t count, size_t x_bytes, size_t targets, comity_block **block) {
+  comity_block *b;
+  COMITY_TRY(COMITY_NEW(b, 1));
+  b->count = count;
+  b->x = comity_array(count, x_bytes);
+  b->y = comity_array(count * targets, sizeof *b->y);
+  b->bytes = sizeof *b + count * (x_bytes + targets * sizeof *b->y);
+  *block = b;
+  if (b->x != NULL && b->y != NULL)
+    return COMITY_OK;
+  comity_block_destroy(block);
+  return COMITY_ERR_MEMORY;
+}
+
+void comity_block_destroy(comity_block **block) {
+  if (*block == NULL)
+    return;
+  comity_free((*block)->x);
+  comity_free((*block)->y);
+  comity_free(*block);
+  *block = NULL;
+}
+
+static void detach(comity_block_cache *cache, comity_block *block) {
+  *(block->newer != NULL ? &block->newer->older : &cache->newest) = block->older;
+  *(block->older != NULL ? &block->older->newer : &cache->oldest) = block->newer;
+}
+
+static void attach(comity_block_cache *cache, comity_block *block) {
+  block->newer = NULL;
+  block->older = cache->newest;
+  *(cache->newest != NULL ? &cache->newest->newer : &cache->oldest) = block;
+  cache->newest = block;
+}
+
+comity_block *comity_block_cache_find(comity_block_cache *cache, size_t split, size_t client) {
+  comity_block *block = cache->slots[split] == NULL ? NULL : cache->slots[split][client];
+  if (block != NULL) {
+    detach(cache, block);
+    attach(cache, block);
+  }
+  return block;
+}
+
+void comity_block_cache_make_room(comity_block_cache *cache, size_t bytes) {
+  while (cache->oldest != NULL && (bytes > cache->limit || cache->used > cache->limit - bytes)) {
+    comity_block *block = cache->oldest;
+    detach(cache, block);
+    cache->slots[block->split][block->client] = NULL;
+    cache->used -= block->bytes;
+    comity_block_destroy(&block);
+  }
+}
+
+comity_status comity_block_cache_add(comity_block_cache *cache, comity_block *block) {
+  if (cache->slots[block->split] == NULL)
+    COMITY_TRY(COMITY_NEW(cache->slots[block->split], cache->clients));
+  cache->slots[block->split][block->client] = block;
+  cache->used += block->bytes;
+  attach(cache, block);
+  return COMITY_OK;
+}
+
+void comity_block_cache_clear(comity_block_cache *cache) {
+  comity_block_cache_make_room(cache, SIZE_MAX);
+  for (int s = 0; s < COMITY_SPLIT_COUNT; s++) {
+    comity_free(cache->slots[s]);
+    cache->slots[s] = NULL;
+  }
+}
