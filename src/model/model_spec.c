@@ -191,10 +191,13 @@ comity_status comity_model_spec_read(const comity_config *config, const comity_d
   const comity_loss *found;
   COMITY_TRY_OR(done, comity_loss_find(loss, &found));
   size_t outputs = found->outputs(data->classes, data->targets);
-  if (outputs == 0)
-    status = comity_fail(COMITY_ERR_CONFIG, "%s: model.loss: %s is for %s, but %s has %s",
+  if (outputs == 0 && data->classes == 0)
+    status = comity_fail(COMITY_ERR_CONFIG, "%s: model.loss: %s is for %s, but %s has real targets",
+                         comity_config_origin(config, "model.loss"), loss, found->labels, data->path);
+  else if (outputs == 0)
+    status = comity_fail(COMITY_ERR_CONFIG, "%s: model.loss: %s is for %s, but %s has %zu classes",
                          comity_config_origin(config, "model.loss"), loss, found->labels, data->path,
-                         data->classes == 0 ? "real targets" : "other classes");
+                         data->classes);
   else if (named)
     status = comity_preset_build(preset, config, outputs, made);
   if (status == COMITY_OK)

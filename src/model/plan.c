@@ -76,9 +76,9 @@ static comity_status plan_steps(comity_model *model) {
     if (status != COMITY_OK) {
       const comity_layer_spec *spec = &model->spec.layer[i];
       char text[96];
-      return comity_fail_context(status, "%s%slayer %zu %s(%s, input %s)", spec->origin,
-                                 spec->origin[0] == '\0' ? "" : ": ", i + 1, spec->name, spec->kind,
-                                 comity_shape_text(&in, text));
+      return comity_fail_context(status, "%s%slayer %zu %s%s(%s, input %s)", spec->origin,
+                                 spec->origin[0] == '\0' ? "" : ": ", i + 1, spec->name,
+                                 spec->name[0] == '\0' ? "" : " ", spec->kind, comity_shape_text(&in, text));
     }
     in = model->step[i].out;
   }
