@@ -94,6 +94,9 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_checkpoint_job(const char *pat
 COMITY_API COMITY_MUST_CHECK comity_status comity_checkpoint_states(
     const char *path, bool (*wanted)(void *context, uint64_t client), void *context, comity_states *states);
 
+/** Print for people what a checkpoint holds, after checking it. Not collective. */
+COMITY_API COMITY_MUST_CHECK comity_status comity_checkpoint_print(const char *path, FILE *out);
+
 /* ----------------------------------------------------------------------------------------------------------
  * model file */
 
