@@ -195,6 +195,30 @@ static void backward_gives_the_derivatives_of_forward(void **state) {
   }
 }
 
+static void maxpool_takes_the_largest_of_each_window(void **state) {
+  (void)state;
+  for (size_t k = 0; k < EXAMPLES; k++) {
+    if (strcmp(examples[k].spec.kind, "maxpool") != 0)
+      continue;
+    layer_bench *bench = bench_new(&examples[k]);
+    const comity_window *window = &bench->step.window;
+    go_forward(bench);
+    for (size_t i = 0; i < bench->out; i++) {
+      size_t plane = i / (window->rows * window->columns) * window->height * window->width;
+      size_t row = i / window->columns % window->rows, column = i % window->columns;
+      float largest = -INFINITY;
+      for (size_t at = 0; at < window->height * window->width; at++) {
+        size_t y = at / window->width + window->padding[0] - row * window->stride[0];
+        size_t x = at % window->width + window->padding[1] - column * window->stride[1];
+        if (y < window->kernel[0] && x < window->kernel[1]) /* wraps to huge when before the window */
+          largest = fmaxf(largest, bench->x[plane + at]);
+      }
+      assert_true(bench->y[i] == largest);
+    }
+    comity_free(bench);
+  }
+}
+
 static void results_are_whole_and_do_not_depend_on_what_was_in_memory(void **state) {
   (void)state;
   const float garbages[] = {NAN, 1e30F};
@@ -357,6 +381,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_kind_is_listed_once_and_found_by_name),
       cmocka_unit_test(backward_gives_the_derivatives_of_forward),
+      cmocka_unit_test(maxpool_takes_the_largest_of_each_window),
       cmocka_unit_test(results_are_whole_and_do_not_depend_on_what_was_in_memory),
       cmocka_unit_test(gradients_are_scaled_and_added_to_what_is_kept_of_the_sink),
       cmocka_unit_test(without_an_input_gradient_the_rest_is_the_same),

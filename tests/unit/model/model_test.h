@@ -58,8 +58,8 @@ static inline void model_bench_close(model_bench *bench) {
 static const comity_model_spec small_models[] = {
     {MODEL_LAYERS({.kind = "dense", .units = 1}), .loss = "binary_cross_entropy", .shape_rank = 1,
      .shape = {13}, .classes = 2, .targets = 1},
-    {MODEL_LAYERS({.kind = "dense", .units = 6}, {.kind = "tanh"}, {.kind = "dense", .units = 5},
-                  {.kind = "sigmoid"}, {.kind = "dense", .units = 3}),
+    {MODEL_LAYERS({.kind = "dense", .units = 6}, {.kind = "tanh"}, {.kind = "sigmoid"},
+                  {.kind = "dense", .units = 5}, {.kind = "sigmoid"}, {.kind = "dense", .units = 3}),
      .loss = "cross_entropy", .l2 = 0.25, .shape_rank = 2, .shape = {2, 4}, .classes = 3, .targets = 1},
     {MODEL_LAYERS({.kind = "conv2d", .units = 3, .kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 1}},
                   {.kind = "tanh"},
