@@ -18,13 +18,14 @@ extern "C" {
 
 /** Weighted value to fixed point: round(weight * value * 2^bits), to nearest, ties to even.
  *  \param[in]     values  (count)
- *  \param[in]     limit   largest magnitude of a result; the sum of all clients' limits stays below 2^63
+ *  \param[in]     limit   <= 2^62, largest magnitude of weight * value * 2^bits; the sum of all clients'
+ * limits stays below 2^63
  *  \param[in,out] words   (count) added to modulo 2^64
  *  \return COMITY_OK, or COMITY_ERR_NUMERIC naming the first value that is too large or not finite; words
  * then unchanged */
 COMITY_API COMITY_MUST_CHECK comity_status comity_fixed_add(const float *values, size_t count, double weight,
                                                             double limit, uint64_t *words);
-/** Fixed point back to float: words * 2^-bits * factor, rounded once. */
+/** Fixed point back to float: words * 2^-bits * factor, in double and then rounded to float. */
 COMITY_API void comity_fixed_read(const uint64_t *words, size_t count, double factor, float *values);
 /** One double as fixed point with 40 fraction bits, for metrics; saturates at +-2^62. NaN counts as
  * saturation. */
@@ -38,11 +39,15 @@ typedef struct comity_aggregator {
   const char *name;    /* "exact" | "float32" */
   const char *summary; /* one line */
   size_t word_bytes;   /* of one accumulated number */
-  /** REQUIRED. Fold in one field of one client. As comity_fixed_add. */
-  comity_status (*add)(void *sums, const float *values, size_t count, double weight, double limit);
-  /** REQUIRED. Collective: sum over ranks, onto the server. */
-  comity_status (*sum)(comity_comm *comm, void *sums, size_t count);
-  /** REQUIRED. */
+  /** REQUIRED. How many values stand before the first that cannot be added; count when all can.
+   *  \param[in] part  of the range of sums, what this client may use of it; all clients' parts sum to <= 1 */
+  size_t (*check)(const float *values, size_t count, double weight, double part);
+  /** REQUIRED. Add weight * values, which passed the check. */
+  void (*add)(void *sums, const float *values, size_t count, double weight);
+  /** REQUIRED. Collective: sum over ranks, onto the server, the `count` sums and, exactly, the `counters`
+   * 64-bit words that follow them at the next multiple of 8 bytes. */
+  comity_status (*sum)(comity_comm *comm, void *sums, size_t count, size_t counters);
+  /** REQUIRED. factor * sums. */
   void (*read)(const void *sums, size_t count, double factor, float *values);
 } comity_aggregator;
 
@@ -61,16 +66,19 @@ COMITY_API void comity_aggregate_destroy(comity_aggregate **aggregate);
  *  \param[in] total_weight  sum of their weights, > 0, the same on all ranks */
 COMITY_API void comity_aggregate_begin(comity_aggregate *aggregate, size_t cohort, double total_weight);
 
-/** Fold in one client's packed fields; all or nothing.
+/** Fold in one client's packed fields; all or nothing. Not collective.
+ *  Bounds of the exact aggregator: in a MEAN, 2^22 in magnitude; in a SUM, 2^22 / cohort.
  *  \param[in] weight  >= 0, a whole number (examples, or 1)
- *  \return COMITY_OK, COMITY_ERR_NUMERIC naming the field and index */
+ *  \return COMITY_OK, COMITY_ERR_NUMERIC naming the field and index, COMITY_ERR_ARG for more clients or
+ * weight than announced */
 COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_add(comity_aggregate *aggregate,
                                                                 const float *fields, double weight);
 
 /** Combine over all ranks onto the server. Collective.
  *  \param[out] combined  (layout length) on the server; may be NULL elsewhere
- *  \param[out] present   clients that were folded in, on the server
- *  \return COMITY_OK, COMITY_ERR_TIMEOUT, COMITY_ERR_COMM. With present == 0 combined is all zero */
+ *  \param[out] present   clients that were folded in, on the server; elsewhere unspecified, may be NULL
+ *  \return COMITY_OK, COMITY_ERR_TIMEOUT, COMITY_ERR_COMM, COMITY_ERR_ARG on the server for more clients or
+ * weight than announced. With present == 0, or no weight present in a mean, combined is all zero */
 COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_finish(comity_aggregate *aggregate,
                                                                    comity_comm *comm, float *combined,
                                                                    size_t *present);

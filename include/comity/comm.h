@@ -8,6 +8,12 @@
  * Operations interrupted by a lost member belong to an epoch: comity_comm_epoch() names the membership under
  * which the last operation completed.
  *
+ *  MPI only ever works in memory that the communicator owns. So when a deadline passes or MPI reports an
+ * error, the caller may free or reuse its buffers at once, whatever MPI still does with the operation that
+ * was given up. Their content is then unspecified. The communicator has failed for good: all later operations
+ * return the same status at once, and comity_comm_destroy leaves its memory to the end of the process. Such a
+ * process should end by MPI_Abort, because MPI_Finalize may wait for the rank that is missing.
+ *
  *  Collective functions must be called by all members in the same order with matching sizes.
  */
 #ifndef COMITY_COMM_H
@@ -26,7 +32,8 @@ typedef struct comity_comm comity_comm;
 typedef struct comity_comm_options {
   double deadline; /* seconds that one operation may take on this rank; 0 = for ever */
   size_t
-      piece_bytes; /* most bytes that one MPI call moves; 0 = the default, 64 MiB. Must match on all ranks */
+      piece_bytes; /* most bytes that one MPI call moves, 8 ... INT_MAX; 0 = the default, 256 KiB. Must match
+                      on all ranks. Each rank has up to four pieces of memory for messages on their way */
 } comity_comm_options;
 
 /** Join a new communicator made from `base` (duplicated; the caller keeps `base`).
@@ -34,7 +41,7 @@ typedef struct comity_comm_options {
  *  \return COMITY_OK, COMITY_ERR_ARG, COMITY_ERR_MEMORY, COMITY_ERR_COMM */
 COMITY_API COMITY_MUST_CHECK comity_status comity_comm_new(MPI_Comm base, const comity_comm_options *options,
                                                            comity_comm **comm);
-/** Collective. Accepts NULL. */
+/** Collective unless the communicator has failed. Accepts NULL. */
 COMITY_API void comity_comm_destroy(comity_comm **comm);
 
 COMITY_API int comity_comm_rank(const comity_comm *comm);

@@ -1,0 +1,29 @@
+/* The exact sum: 64-bit fixed point, modulo 2^64. The same bits on any number of ranks, in any order. */
+#include "aggregate_impl.h"
+
+static size_t check(const float *values, size_t count, double weight, double part) {
+  return comity_fixed_check(values, count, weight, part * COMITY_FIXED_RANGE);
+}
+
+static void add(void *sums, const float *values, size_t count, double weight) {
+  comity_fixed_fold(values, count, weight, sums);
+}
+
+/* The counters are words like the others and travel with them. */
+static comity_status sum(comity_comm *comm, void *sums, size_t count, size_t counters) {
+  return comity_comm_sum(comm, sums, count + counters);
+}
+
+static void read(const void *sums, size_t count, double factor, float *values) {
+  comity_fixed_read(sums, count, factor, values);
+}
+
+const comity_aggregator comity_aggregator_exact = {
+    .name = "exact",
+    .summary = "64-bit fixed point: the same bits on any number of ranks, in any order of arrival",
+    .word_bytes = sizeof(uint64_t),
+    .check = check,
+    .add = add,
+    .sum = sum,
+    .read = read,
+};

@@ -1,0 +1,41 @@
+/* The plain float sum: half the bytes, but its last bits depend on the number of ranks and the order. */
+#include "aggregate_impl.h"
+
+#include <float.h>
+#include <math.h>
+
+/* Half of what a float holds, as the exact sum leaves half of a word, so that rounding cannot overflow. */
+static size_t check(const float *values, size_t count, double weight, double part) {
+  double limit = part * (FLT_MAX / 2.0);
+  size_t good = 0;
+  while (good < count && isfinite(values[good]) && fabs(values[good] * weight) <= limit)
+    good++;
+  return good;
+}
+
+static void add(void *sums, const float *values, size_t count, double weight) {
+  float *totals = sums;
+  for (size_t i = 0; i < count; i++)
+    totals[i] += (float)(values[i] * weight);
+}
+
+static comity_status sum(comity_comm *comm, void *sums, size_t count, size_t counters) {
+  COMITY_TRY(comity_comm_sum_float(comm, sums, count));
+  return comity_comm_sum(comm, (uint64_t *)sums + (count + 1) / 2, counters);
+}
+
+static void read(const void *sums, size_t count, double factor, float *values) {
+  const float *totals = sums;
+  for (size_t i = 0; i < count; i++)
+    values[i] = (float)(totals[i] * factor);
+}
+
+const comity_aggregator comity_aggregator_float32 = {
+    .name = "float32",
+    .summary = "plain floats: half the bytes, but the last bits depend on the number of ranks",
+    .word_bytes = sizeof(float),
+    .check = check,
+    .add = add,
+    .sum = sum,
+    .read = read,
+};

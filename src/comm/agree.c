@@ -1,0 +1,57 @@
+/* Agreement: everybody's status to the server, its verdict to everybody; the reason travels only when there
+ * is one. */
+#include "comm_impl.h"
+
+#include <string.h>
+
+/* The most severe status and the lowest rank that brought it. */
+typedef struct verdict {
+  uint64_t status, rank;
+} verdict;
+
+static verdict judge(const comity_comm *comm) {
+  verdict found = {.status = comm->words[0]};
+  for (int i = 1; i < comm->members.size; i++)
+    if (comm->words[i] > found.status)
+      found = (verdict){.status = comm->words[i], .rank = (uint64_t)i};
+  return found;
+}
+
+/* comm->message of `winner` to all. */
+static comity_status spread_message(const comity_call *call, int winner) {
+  comity_comm *comm = call->comm;
+  if (winner != COMITY_COMM_SERVER && comm->members.rank == winner)
+    COMITY_TRY(comity_call_send(call, COMITY_COMM_SERVER, comm->message, sizeof comm->message));
+  if (winner != COMITY_COMM_SERVER && comm->members.rank == COMITY_COMM_SERVER)
+    COMITY_TRY(comity_call_receive(call, winner, comm->message, sizeof comm->message));
+  return comity_call_broadcast(call, comm->message, sizeof comm->message);
+}
+
+static comity_status settle(const comity_call *call, comity_status local, verdict *found) {
+  COMITY_TRY(comity_call_collect(call, (uint64_t)local, COMITY_TAG_STATUS));
+  if (comity_comm_is_server(call->comm))
+    *found = judge(call->comm);
+  COMITY_TRY(comity_call_broadcast(call, found, sizeof *found));
+  return found->status == COMITY_OK ? COMITY_OK : spread_message(call, (int)found->rank);
+}
+
+comity_status comity_comm_agree(comity_comm *comm, comity_status local) {
+  comity_call call;
+  verdict found = {.status = (uint64_t)local};
+  char mine[COMITY_COMM_MESSAGE_BYTES];
+  snprintf(mine, sizeof mine, "%s", comity_error_message());
+  comity_status status = comity_call_begin(comm, COMITY_OPERATION_AGREE, &call);
+  if (status == COMITY_OK && comm->members.size > 1) {
+    memcpy(comm->message, mine, sizeof mine);
+    status = settle(&call, local, &found);
+  }
+  if (status != COMITY_OK && local != COMITY_OK) /* two sentences are better than losing the first cause */
+    comity_fail(status, "%s (before that, on this rank: %s)", comity_error_message(), mine);
+  if (status == COMITY_OK || comm->failure == COMITY_OK)
+    status = comity_call_end(&call, sizeof(uint64_t), status);
+  if (status != COMITY_OK)
+    return status;
+  if (found.status != COMITY_OK && comm->members.size > 1)
+    comity_fail((comity_status)found.status, "rank %llu: %s", (unsigned long long)found.rank, comm->message);
+  return (comity_status)found.status;
+}

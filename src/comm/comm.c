@@ -1,0 +1,147 @@
+/* The handle: joining, leaving, what it knows, and the books that every operation keeps. */
+#include "comm_impl.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+
+/* Small enough that a piece is still in the cache when it is copied or added, long enough that its cost is
+ * its bytes. */
+enum { DEFAULT_PIECE = 256 << 10, SMALLEST_PIECE = sizeof(uint64_t) };
+
+static comity_status allocate(comity_comm *comm, size_t piece) {
+  comm->piece = piece;
+  /* Not comity_array: slots are large and pages that nobody touches cost nothing. */
+  size_t bytes = (COMITY_COMM_WINDOW * piece + 63) / 64 * 64;
+  comm->slots = aligned_alloc(64, bytes);
+  COMITY_REQUIRE(comm->slots != NULL, COMITY_ERR_MEMORY,
+                 "out of memory: cannot allocate %zu bytes for messages; make comm.piece smaller", bytes);
+  size_t senders = comm->members.rank == COMITY_COMM_SERVER ? (size_t)comm->members.size : 1;
+  COMITY_TRY(COMITY_NEW(comm->words, senders));
+  COMITY_TRY(COMITY_NEW(comm->requests, senders));
+  for (size_t i = 0; i < senders; i++)
+    comm->requests[i] = MPI_REQUEST_NULL;
+  for (int i = 0; i < COMITY_COMM_WINDOW; i++)
+    comm->in_flight[i] = MPI_REQUEST_NULL;
+  return COMITY_OK;
+}
+
+/* Whether everybody is ready and cuts alike. The last blocking call: from here on there are deadlines. */
+static comity_status agree_to_start(MPI_Comm whole, comity_status local, uint64_t piece) {
+  uint64_t mine[3] = {(uint64_t)local, piece, ~piece}, most[3];
+  if (MPI_Allreduce(mine, most, 3, MPI_UINT64_T, MPI_MAX, whole) != MPI_SUCCESS)
+    return comity_fail(COMITY_ERR_COMM, "joining the communicator: MPI_Allreduce failed");
+  COMITY_TRY(local);
+  COMITY_REQUIRE(most[0] == COMITY_OK, (comity_status)most[0],
+                 "joining the communicator failed on another rank: %s",
+                 comity_status_text((comity_status)most[0]));
+  COMITY_REQUIRE(most[1] == ~most[2], COMITY_ERR_ARG,
+                 "piece_bytes must match on all ranks, but is %llu on one and %llu on another",
+                 (unsigned long long)~most[2], (unsigned long long)most[1]);
+  return COMITY_OK;
+}
+
+static comity_status check_options(const comity_comm_options *options, size_t piece) {
+  COMITY_REQUIRE(options->deadline >= 0, COMITY_ERR_ARG, "a deadline of %g s is not 0 or more",
+                 options->deadline);
+  COMITY_REQUIRE(piece <= INT_MAX, COMITY_ERR_ARG, "piece_bytes is %zu, but MPI cannot move more than %d",
+                 piece, INT_MAX);
+  return COMITY_OK;
+}
+
+comity_status comity_comm_new(MPI_Comm base, const comity_comm_options *options, comity_comm **comm) {
+  COMITY_REQUIRE(base != MPI_COMM_NULL, COMITY_ERR_ARG, "no communicator to join: it is MPI_COMM_NULL");
+  comity_comm_options chosen = options == NULL ? (comity_comm_options){0} : *options;
+  size_t piece = chosen.piece_bytes == 0 ? DEFAULT_PIECE : chosen.piece_bytes;
+  piece = piece < SMALLEST_PIECE ? SMALLEST_PIECE : piece;
+  comity_members members;
+  comity_comm *made = NULL;
+  comity_status status = comity_members_init(&members, base);
+  if (members.whole == MPI_COMM_NULL)
+    return status;
+  if (status == COMITY_OK)
+    status = check_options(&chosen, piece);
+  if (status == COMITY_OK)
+    status = COMITY_NEW(made, 1);
+  if (status == COMITY_OK) {
+    made->members = members;
+    made->deadline = chosen.deadline;
+    status = allocate(made, piece);
+  }
+  status = agree_to_start(members.whole, status, piece);
+  if (status == COMITY_OK)
+    *comm = made;
+  else if (made != NULL)
+    comity_comm_destroy(&made);
+  else
+    comity_members_clear(&members);
+  return status;
+}
+
+void comity_comm_destroy(comity_comm **comm) {
+  if (comm == NULL || *comm == NULL)
+    return;
+  comity_comm *made = *comm;
+  *comm = NULL;
+  if (made->failure != COMITY_OK) /* MPI may still use what it owns */
+    return;
+  comity_members_clear(&made->members);
+  free(made->slots);
+  comity_free(made->words);
+  comity_free(made->requests);
+  comity_free(made);
+}
+
+int comity_comm_rank(const comity_comm *comm) { return comm->members.rank; }
+
+int comity_comm_size(const comity_comm *comm) { return comm->members.size; }
+
+bool comity_comm_is_server(const comity_comm *comm) { return comm->members.rank == COMITY_COMM_SERVER; }
+
+int comity_comm_participants(const comity_comm *comm) {
+  return comm->members.size == 1 ? 1 : comm->members.size - 1;
+}
+
+int comity_comm_participant(const comity_comm *comm) {
+  return comm->members.size == 1 ? 0 : comm->members.rank - 1;
+}
+
+uint64_t comity_comm_epoch(const comity_comm *comm) { return comm->members.epoch; }
+
+void comity_comm_set_deadline(comity_comm *comm, double seconds) { comm->deadline = seconds; }
+
+comity_operation_cost comity_comm_cost(const comity_comm *comm, comity_operation operation) {
+  return comm->cost[operation];
+}
+
+const char *comity_operation_name(comity_operation operation) {
+  static const char *const names[COMITY_OPERATION_COUNT] = {[COMITY_OPERATION_BROADCAST] = "broadcast",
+                                                            [COMITY_OPERATION_SUM] = "sum",
+                                                            [COMITY_OPERATION_GATHER] = "gather",
+                                                            [COMITY_OPERATION_AGREE] = "agree"};
+  return names[operation];
+}
+
+comity_status comity_call_begin(comity_comm *comm, comity_operation operation, comity_call *call) {
+  if (comm->failure != COMITY_OK)
+    return comity_fail(comm->failure, "%s: not tried, because communication failed before: %s",
+                       comity_operation_name(operation), comm->failure_message);
+  double now = comity_clock_now();
+  *call = (comity_call){.comm = comm,
+                        .operation = operation,
+                        .start = now,
+                        .deadline = comm->deadline > 0 ? now + comm->deadline : INFINITY};
+  return COMITY_OK;
+}
+
+comity_status comity_call_end(const comity_call *call, uint64_t bytes, comity_status status) {
+  comity_operation_cost *cost = &call->comm->cost[call->operation];
+  cost->calls++;
+  cost->bytes += bytes;
+  cost->seconds += comity_clock_now() - call->start;
+  if (status == COMITY_ERR_TIMEOUT || status == COMITY_ERR_COMM) {
+    call->comm->failure = status;
+    snprintf(call->comm->failure_message, sizeof call->comm->failure_message, "%s", comity_error_message());
+  }
+  return status;
+}
