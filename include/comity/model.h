@@ -20,7 +20,10 @@
 extern "C" {
 #endif
 
-/** One line of `model.layers`. Members that a kind does not use stay 0. */
+/** One line of `model.layers`. Members that a kind does not use stay 0. As in PyTorch, weights are (outputs,
+ * inputs) or (filters, channels, height, width), maxpool's padding never wins and avgpool's counts as zeros.
+ * dense takes examples of any shape as flat ones; conv2d and the pools take (height, width) as one channel.
+ */
 typedef struct comity_layer_spec {
   char
       kind[16]; /* "dense", "conv2d", "maxpool", "avgpool", "relu", "tanh", "sigmoid", "flatten", "dropout" */
@@ -120,7 +123,8 @@ COMITY_API double comity_model_step(const comity_model *model, float *parameters
 typedef struct comity_score {
   size_t examples;
   size_t correct; /* arg max = label; for binary, logit > 0 = label; for real targets 0 */
-  double loss;    /* sum over the examples, without l2 */
+  double loss;    /* sum over the examples, without l2; of an example with several targets, their mean. NaN
+                     when a label is none of the classes */
 } comity_score;
 
 /** Score the batch in the workspace.
