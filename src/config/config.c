@@ -173,7 +173,7 @@ static const comity_config_value *look_up(const comity_config *config, const cha
   if (i == comity_setting_count())
     return NULL;
   comity_setting_type declared = comity_setting_find(key)->type;
-  return declared == type || declared == or_type ? &config->values[i] : NULL;
+  return declared == type || declared == or_type ? comity_config_value_at(config, i) : NULL;
 }
 
 bool comity_config_flag(const comity_config *config, const char *key) {

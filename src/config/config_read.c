@@ -67,10 +67,12 @@ static comity_status syntax_error(const config_reader *reader) {
   yaml_mark_t mark = parser->problem_mark;
   if (is_tab(reader->source, mark))
     return at(reader, mark, comity_fail(COMITY_ERR_CONFIG, "a tab where YAML allows only spaces"));
-  const char *context = parser->context != NULL ? parser->context : "";
+  if (parser->context == NULL)
+    return at(reader, mark, comity_fail(COMITY_ERR_CONFIG, "not valid YAML: %s", problem));
+  yaml_mark_t begin = parser->context_mark;
   return at(reader, mark,
-            comity_fail(COMITY_ERR_CONFIG, "not valid YAML: %s%s%s", context, context[0] != '\0' ? ", " : "",
-                        problem));
+            comity_fail(COMITY_ERR_CONFIG, "not valid YAML: %s that begins at line %zu, column %zu: %s",
+                        parser->context, begin.line + 1, begin.column + 1, problem));
 }
 
 static comity_status refuse_extras(const config_reader *reader) {

@@ -81,7 +81,9 @@ void comity_setting_or_group_nearest(const char *key, char nearest[COMITY_KEY_BY
   const char *candidates[COUNT + 1];
   size_t count = 0;
   candidates[count++] = comity_setting_nearest(key);
-  for (size_t i = 0; i < COUNT && strchr(key, '.') == NULL; i++) {
+  const char *same[COUNT];
+  bool only_settings = strchr(key, '.') != NULL || same_last_part(key, same) > 0;
+  for (size_t i = 0; i < COUNT && !only_settings; i++) {
     const char *dot = strchr(settings[i].key, '.');
     if (dot == NULL)
       continue;
