@@ -438,13 +438,13 @@ static comity_status own_statistics(comity_federation *federation, const comity_
   uint64_t *words = NULL;
   float *made = NULL;
   comity_status status = COMITY_OK;
-  COMITY_TRY_OR(done, COMITY_NEW(words, 1 + width));
+  COMITY_TRY_OR(done, COMITY_NEW(words, COMITY_MOMENTS_WORDS(width)));
   COMITY_TRY_OR(done, COMITY_NEW(made, 2 * width));
   COMITY_TRY_OR(done,
                 comity_dataset_load(silo->dataset, COMITY_SPLIT_TRAIN, client - silo->first_client, &train));
   COMITY_TRY_OR(done, comity_moments_add(&train, NULL, words));
   comity_moments_finish(words, width, false, made);
-  memset(words, 0, (1 + width) * sizeof *words);
+  memset(words, 0, (COMITY_MOMENTS_WORDS(width)) * sizeof *words);
   COMITY_TRY_OR(done, comity_moments_add(&train, made, words));
   comity_moments_finish(words, width, true, made + width);
   *statistics = made;
@@ -499,18 +499,18 @@ comity_status comity_federation_statistics(comity_federation *federation) {
   comity_comm *comm = federation->comm;
   size_t width = federation->info.width;
   uint64_t *words = NULL;
-  comity_status status = COMITY_NEW(words, 1 + width);
+  comity_status status = COMITY_NEW(words, COMITY_MOMENTS_WORDS(width));
   if (status == COMITY_OK)
     status = COMITY_NEW(federation->mean, width);
   if (status == COMITY_OK)
     status = COMITY_NEW(federation->inverse, width);
   COMITY_TRY_OR(done, comity_comm_agree(comm, status));
   for (int pass = 0; pass < 2; pass++) {
-    memset(words, 0, (1 + width) * sizeof *words);
+    memset(words, 0, (COMITY_MOMENTS_WORDS(width)) * sizeof *words);
     COMITY_TRY_OR(
         done, comity_comm_agree(comm, add_moments(federation, pass == 0 ? NULL : federation->mean, words)));
-    COMITY_TRY_OR(done, comity_comm_sum(comm, words, 1 + width));
-    COMITY_TRY_OR(done, comity_comm_broadcast(comm, words, (1 + width) * sizeof *words));
+    COMITY_TRY_OR(done, comity_comm_sum(comm, words, COMITY_MOMENTS_WORDS(width)));
+    COMITY_TRY_OR(done, comity_comm_broadcast(comm, words, (COMITY_MOMENTS_WORDS(width)) * sizeof *words));
     comity_moments_finish(words, width, pass == 1, pass == 0 ? federation->mean : federation->inverse);
   }
 done:

@@ -1,0 +1,30 @@
+/* The verbs of the comity command, and what they share. */
+#ifndef COMITY_APP_IMPL_H
+#define COMITY_APP_IMPL_H
+
+#include <comity/comity.h>
+
+#include "core/core_impl.h"
+
+/* Each verb takes its own name as argv[0] and returns the exit code. */
+int comity_app_train(int argc, char **argv);
+int comity_app_check(int argc, char **argv);
+int comity_app_evaluate(int argc, char **argv);
+int comity_app_inspect(int argc, char **argv);
+int comity_app_data(int argc, char **argv);
+int comity_app_version(int argc, char **argv);
+/* Gets only what stands behind its name: KEY, GROUP or exit-codes, any number. Explanations go to `out`, complaints to `err`. */
+int comity_app_help(int argc, char **argv, FILE *out, FILE *err);
+
+/* Print this thread's error message and return the exit code of `status`. */
+int comity_app_fail(comity_status status);
+
+/* What a verb does with its job, on every rank. */
+typedef comity_status (*comity_app_work)(comity_comm *comm, const comity_config *config, void *context);
+/* Start MPI, share the job, work, end MPI; returns the exit code, the same on every rank. */
+int comity_app_session(int *argc, char ***argv, const char *path, char *const *overrides, size_t count,
+                       comity_app_work work, void *context);
+/* Becomes non-zero when a signal asks the job to checkpoint and leave. */
+const volatile int *comity_app_stop(void);
+
+#endif

@@ -1,0 +1,109 @@
+/* What every verb that runs under mpirun does around its work: MPI on and off, the job read once and told to
+ * all, signals, and an exit code that all ranks agree on. */
+#include "app_impl.h"
+
+#include <cblas.h>
+#include <mpi.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static volatile int stop_requested; /* the signal handler's only way to say something */
+
+const volatile int *comity_app_stop(void) { return &stop_requested; }
+
+static void request_stop(int number) {
+  (void)number;
+  stop_requested = 1;
+}
+
+static void listen_to_signals(void) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = request_stop;
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGTERM, &action, NULL);
+  sigaction(SIGUSR1, &action, NULL);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+/* The server reads the job file and the overrides; the others get the resolved text, so that one copy of the
+ * file is enough. */
+static comity_status share_job(comity_comm *comm, const char *path, char *const *overrides, size_t count,
+                               comity_config *config) {
+  char *text = NULL;
+  uint64_t length = 0;
+  comity_status status = COMITY_OK;
+  bool server = comity_comm_is_server(comm);
+  if (server) {
+    status = comity_config_load(config, path);
+    for (size_t i = 0; i < count && status == COMITY_OK; i++)
+      status = comity_config_override(config, overrides[i]);
+    if (status == COMITY_OK)
+      status = comity_config_check(config);
+    if (status == COMITY_OK)
+      status = comity_config_write(config, NULL, &text);
+    if (status == COMITY_OK)
+      length = strlen(text);
+  }
+  COMITY_TRY_OR(done, comity_comm_agree(comm, status));
+  COMITY_TRY_OR(done, comity_comm_broadcast(comm, &length, sizeof length));
+  if (!server)
+    status = COMITY_NEW(text, length + 1);
+  COMITY_TRY_OR(done, comity_comm_agree(comm, status));
+  COMITY_TRY_OR(done, comity_comm_broadcast(comm, text, length));
+  if (!server)
+    status = comity_config_parse(config, path, text, length);
+  status = comity_comm_agree(comm, status);
+done:
+  comity_free(text);
+  return status;
+}
+
+static comity_status with_job(comity_comm *comm, const char *path, char *const *overrides, size_t count,
+                              comity_app_work work, void *context) {
+  comity_config *config = NULL;
+  comity_status status = comity_comm_agree(comm, comity_config_new(&config));
+  if (status == COMITY_OK)
+    status = share_job(comm, path, overrides, count, config);
+  comity_comm *own = comm; /* the job's deadline and piece size hold from here on */
+  if (status == COMITY_OK) {
+    comity_comm_options options = {.deadline = comity_config_real(config, "comm.deadline"),
+                                   .piece_bytes =
+                                       (size_t)(comity_config_real(config, "comm.piece") * 1048576.0)};
+    status = comity_comm_new(MPI_COMM_WORLD, &options, &own);
+  }
+  if (status == COMITY_OK) {
+    status = work(own, config, context);
+    comity_comm_destroy(&own);
+  }
+  comity_config_destroy(&config);
+  return status;
+}
+
+int comity_app_session(int *argc, char ***argv, const char *path, char *const *overrides, size_t count,
+                       comity_app_work work, void *context) {
+  comity_comm *comm = NULL;
+  openblas_set_num_threads(
+      1); /* a rank is one thread of arithmetic; more ranks, not more threads, use more cores */
+  if (MPI_Init(argc, argv) != MPI_SUCCESS)
+    return comity_app_fail(comity_fail(COMITY_ERR_COMM, "MPI cannot be started"));
+  listen_to_signals();
+  comity_status status = comity_comm_new(MPI_COMM_WORLD, NULL, &comm);
+  if (status == COMITY_OK)
+    status = with_job(comm, path, overrides, count, work, context);
+  bool speaks = comm == NULL || comity_comm_is_server(comm);
+  int code = comity_status_exit_code(status);
+  if (status == COMITY_REQUEUE && speaks)
+    fprintf(stderr, "comity: %s\n", comity_error_message());
+  else if (status != COMITY_OK && speaks)
+    code = comity_app_fail(status);
+  /* After these, members may hang or be gone; MPI_Finalize would wait for them. */
+  if (status == COMITY_ERR_TIMEOUT || status == COMITY_ERR_COMM) {
+    fflush(NULL);
+    MPI_Abort(MPI_COMM_WORLD, code);
+  }
+  comity_comm_destroy(&comm);
+  MPI_Finalize();
+  return code;
+}

@@ -1,0 +1,98 @@
+/* comity train and comity check: a job, run or only looked at. */
+#include "app_impl.h"
+
+#include <getopt.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: comity train JOB.yaml [KEY=VALUE ...] [--resume] [--force] [--quiet]\n"
+    "       mpirun -n RANKS comity train JOB.yaml ...\n"
+    "\n"
+    "Run a job: rank 0 serves, the other ranks train; alone, rank 0 does both.\n"
+    "KEY=VALUE overrides a setting of the job file ('comity help' lists them).\n"
+    "\n"
+    "  --resume   go on from the newest good checkpoint in run.dir; start anew when there is none\n"
+    "  --force    with --resume: also when the job has changed\n"
+    "  --quiet    print nothing but errors\n"
+    "\n"
+    "SIGTERM and SIGUSR1 write a checkpoint and end the job with exit code 75: submit it again with "
+    "--resume.\n"
+    "'comity help exit-codes' lists all exit codes.\n"
+    "\n"
+    "  comity train jobs/quickstart/job.yaml seed=7 server.rounds=20 run.dir=run/seed7\n";
+
+static const char check_usage[] =
+    "usage: comity check JOB.yaml [KEY=VALUE ...]\n"
+    "\n"
+    "Find everything that can be wrong with a job before it costs a queue slot: settings, files, shapes,\n"
+    "permissions, memory. Writes nothing. Run it under mpirun with the job's number of ranks when data.path "
+    "has a\n"
+    "{rank} pattern without data.silos.\n";
+
+typedef struct flags {
+  bool resume, force, quiet;
+} flags;
+
+static comity_status train(comity_comm *comm, const comity_config *config, void *context) {
+  const flags *given = context;
+  comity_run_options options = {.resume = given->resume,
+                                .force = given->force,
+                                .terminal = given->quiet ? NULL : stdout,
+                                .stop = comity_app_stop()};
+  return comity_run(comm, config, &options, NULL);
+}
+
+static comity_status check(comity_comm *comm, const comity_config *config, void *context) {
+  (void)context;
+  COMITY_TRY(comity_run_check(comm, config, stdout));
+  if (comity_comm_is_server(comm))
+    printf("the job is ready to run\n");
+  return COMITY_OK;
+}
+
+/* getopt has moved options to the front: the job file is next, overrides follow. */
+static int run_with(int argc, char **argv, const char *text, comity_app_work work, flags *given) {
+  if (optind >= argc) {
+    fprintf(stderr, "%s", text);
+    return comity_app_fail(comity_fail(COMITY_ERR_USAGE, "name a job file"));
+  }
+  char *path = argv[optind];
+  return comity_app_session(&argc, &argv, path, argv + optind + 1, (size_t)(argc - optind - 1), work, given);
+}
+
+int comity_app_train(int argc, char **argv) {
+  static const struct option options[] = {{"resume", no_argument, NULL, 'r'},
+                                          {"force", no_argument, NULL, 'f'},
+                                          {"quiet", no_argument, NULL, 'q'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {0}};
+  flags given = {0};
+  for (int letter; (letter = getopt_long(argc, argv, "hq", options, NULL)) != -1;)
+    switch (letter) {
+    case 'r':
+      given.resume = true;
+      break;
+    case 'f':
+      given.force = true;
+      break;
+    case 'q':
+      given.quiet = true;
+      break;
+    case 'h':
+      return printf("%s", usage) < 0;
+    default:
+      return comity_status_exit_code(COMITY_ERR_USAGE);
+    }
+  return run_with(argc, argv, usage, train, &given);
+}
+
+int comity_app_check(int argc, char **argv) {
+  static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
+  flags given = {0};
+  for (int letter; (letter = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    if (letter != 'h')
+      return comity_status_exit_code(COMITY_ERR_USAGE);
+    return printf("%s", check_usage) < 0;
+  }
+  return run_with(argc, argv, check_usage, check, &given);
+}

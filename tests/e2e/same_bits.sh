@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# One seed gives one model, bit for bit: on any number of ranks, after a kill and a resume, and resumed on other ranks.
+source "$(dirname "$0")/common.sh"
+
+"$COMITY" data generate blobs --clients 13 --examples 40 --image-side 10 --classes 4 --separation 3 --test-fraction 0.2 --seed 5 --out data.h5 >/dev/null
+
+cat >dense.yaml <<'YAML'
+data: {path: data.h5}
+model: {preset: mlp, hidden: [24]}
+clients: {per_round: 6}
+train: {epochs: 2, batch: 7, learning_rate: 0.05, momentum: 0.5}
+server: {rounds: 8}
+checkpoint: {every: 3}
+YAML
+cat >conv.yaml <<'YAML'
+data: {path: data.h5}
+model:
+  layers:
+    - {type: conv2d, filters: 4, kernel: 3, padding: same}
+    - relu
+    - {type: maxpool, kernel: 2}
+    - flatten
+    - {type: dropout, rate: 0.2}
+    - {type: dense, units: 4}
+clients: {per_round: 6}
+train: {epochs: 2, batch: 7, learning_rate: 0.05}
+server: {rounds: 8}
+checkpoint: {every: 3}
+YAML
+
+# metrics RUN: the records without what has to differ: times and bytes.
+metrics() { sed -E 's/"(bytes|seconds|ranks)": ?(\{[^}]*\}|[^,}]*),? ?//g' "$1/metrics.jsonl" | grep -o '"round.*"test_accuracy[^,]*,"test_loss[^,]*' || true; }
+
+for model in dense conv; do
+  for algorithm in fedavg scaffold fedadam; do
+    settings=(algorithm.name=$algorithm run.progress=none)
+    [[ $algorithm == scaffold && $model == dense ]] && settings+=(train.momentum=0)
+    run 1 train $model.yaml "${settings[@]}" run.dir=ref-$model-$algorithm --quiet
+    reference=$("$COMITY" inspect --hash ref-$model-$algorithm/model.h5)
+    [[ $reference =~ ^[0-9a-f]{64}$ ]] || fail "no hash: $reference"
+    for ranks in 2 3 4 7; do
+      run $ranks train $model.yaml "${settings[@]}" run.dir=r$ranks-$model-$algorithm --quiet
+      hash=$("$COMITY" inspect --hash r$ranks-$model-$algorithm/model.h5)
+      [[ $hash == "$reference" ]] || fail "$model $algorithm: other bits on $ranks ranks"
+      diff <(metrics ref-$model-$algorithm) <(metrics r$ranks-$model-$algorithm) || fail "$model $algorithm: other metrics on $ranks ranks"
+    done
+
+    # Killed outright after the checkpoint of round 3 or 6, resumed on another number of ranks.
+    run 3 train $model.yaml "${settings[@]}" server.rounds=5 run.dir=kill-$model-$algorithm --quiet
+    rm -rf kill-$model-$algorithm/checkpoint-*5 kill-$model-$algorithm/model.h5 # as if killed before the end
+    [[ -d kill-$model-$algorithm/checkpoint-00000003 ]] || fail "no checkpoint of round 3"
+    run 4 train $model.yaml "${settings[@]}" run.dir=kill-$model-$algorithm --resume --quiet
+    hash=$("$COMITY" inspect --hash kill-$model-$algorithm/model.h5)
+    [[ $hash == "$reference" ]] || fail "$model $algorithm: other bits after a resume on 4 ranks"
+    [[ $(wc -l <kill-$model-$algorithm/metrics.jsonl) -eq 8 ]] || fail "records missing or doubled after a resume"
+    diff <(metrics ref-$model-$algorithm) <(metrics kill-$model-$algorithm) || fail "$model $algorithm: other metrics after a resume"
+    echo "$model $algorithm: $reference"
+  done
+done
+[[ $(for d in ref-*; do "$COMITY" inspect --hash "$d/model.h5"; done | sort -u | wc -l) -eq 6 ]] || fail "different jobs gave the same model"
