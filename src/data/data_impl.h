@@ -19,7 +19,7 @@ bool comity_dtype_from_h5(hid_t type, comity_dtype *result);
 typedef struct comity_table {
   const char *path;   /* borrowed */
   const char *folder; /* "", "test/", "examples/<client>/": goes before names in messages; borrowed */
-  hid_t x, y, x_space, y_space;
+  hid_t x, y, x_space, y_space, transfer;
   int x_rank, y_rank;
   hsize_t x_row[1 + COMITY_SHAPE_MAX],
       y_row[2]; /* extents of one row as stored; [0] is replaced by a count */
@@ -117,6 +117,12 @@ struct comity_dataset {
 };
 enum { COMITY_CLIENT_NAME_BYTES = 256 };
 
+#define COMITY_NO_CLIENT SIZE_MAX
+/* Fail when a label is no class, or not finite. `first` is the number of the first row, of the client or of
+ * the split. */
+COMITY_MUST_CHECK comity_status comity_dataset_check_labels(const comity_dataset *dataset, size_t split,
+                                                            size_t client, uint64_t first, size_t count,
+                                                            const float *y);
 /* Take over what the first table says about rows. */
 void comity_dataset_adopt(comity_dataset *dataset, const comity_table *table);
 

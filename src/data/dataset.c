@@ -161,16 +161,26 @@ static size_t find_bad_label(const comity_dataset *d, const float *y, size_t cou
   return i / targets;
 }
 
-static comity_status bad_label(const comity_dataset *d, const float *y, size_t row, const char *where,
-                               uint64_t first) {
-  unsigned long long number = (unsigned long long)(first + row);
-  if (d->info.classes > 0)
-    return comity_fail(COMITY_ERR_DATA, "%s: %s, row %llu: label %g is no class; classes are 0 to %zu",
-                       d->path, where, number, (double)y[row], d->info.classes - 1);
-  return comity_fail(COMITY_ERR_DATA, "%s: %s, row %llu: a target is not finite", d->path, where, number);
-}
-
 static const char *split_name(size_t split) { return split == COMITY_SPLIT_TEST ? "test" : "train"; }
+
+comity_status comity_dataset_check_labels(const comity_dataset *d, size_t split, size_t client,
+                                          uint64_t first, size_t count, const float *y) {
+  size_t bad = find_bad_label(d, y, count);
+  if (bad == count)
+    return COMITY_OK;
+  unsigned long long row = (unsigned long long)(first + bad);
+  char owner[COMITY_CLIENT_NAME_BYTES + 64] = "";
+  if (client != COMITY_NO_CLIENT) {
+    const char *name = d->layout->client_name(d, client);
+    snprintf(owner, sizeof owner, "client %zu%s%s%s, ", client, name != NULL ? " ('" : "",
+             name != NULL ? name : "", name != NULL ? "')" : "");
+  }
+  if (d->info.classes > 0)
+    return comity_fail(COMITY_ERR_DATA, "%s: %s%s, row %llu: label %g is no class; classes are 0 to %zu",
+                       d->path, owner, split_name(split), row, (double)y[bad], d->info.classes - 1);
+  return comity_fail(COMITY_ERR_DATA, "%s: %s%s, row %llu: a target is not finite", d->path, owner,
+                     split_name(split), row);
+}
 
 /* Rows of a client with those held out behind the others; both keep their order. */
 static comity_status set_aside(const comity_dataset *d, size_t client, comity_block **block) {
@@ -218,14 +228,7 @@ static comity_status read_client(comity_dataset *d, size_t split, size_t client,
         d->layout->read(d, (comity_split)split, d->offsets[split][client], count, (*block)->x, (*block)->y);
   if (status != COMITY_OK)
     return comity_fail_context(status, "client %zu", client);
-  size_t bad = find_bad_label(d, (*block)->y, count);
-  if (bad < count) {
-    char where[COMITY_CLIENT_NAME_BYTES + 64];
-    const char *name = d->layout->client_name(d, client);
-    snprintf(where, sizeof where, "client %zu%s%s%s, %s", client, name != NULL ? " ('" : "",
-             name != NULL ? name : "", name != NULL ? "')" : "", split_name(split));
-    return bad_label(d, (*block)->y, bad, where, 0);
-  }
+  COMITY_TRY(comity_dataset_check_labels(d, split, client, 0, count, (*block)->y));
   return d->held_out ? set_aside(d, client, block) : COMITY_OK;
 }
 
@@ -280,9 +283,7 @@ comity_status comity_dataset_rows(comity_dataset *d, comity_split split, size_t 
     COMITY_TRY(comity_block_new(count, row_bytes, d->info.targets, &d->loose));
   }
   COMITY_TRY(d->layout->read(d, split, first, count, d->loose->x, d->loose->y));
-  size_t bad = find_bad_label(d, d->loose->y, count);
-  if (bad < count)
-    return bad_label(d, d->loose->y, bad, split_name(split), first);
+  COMITY_TRY(comity_dataset_check_labels(d, split, COMITY_NO_CLIENT, first, count, d->loose->y));
   lend(d, d->loose, 0, count, examples);
   return COMITY_OK;
 }

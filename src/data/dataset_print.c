@@ -40,12 +40,9 @@ static comity_status scan_labels(comity_dataset *d, comity_split split, float *y
     uint64_t left = d->stored[split] - first;
     size_t count = left < BLOCK_ROWS ? (size_t)left : BLOCK_ROWS;
     COMITY_TRY(d->layout->read(d, split, first, count, NULL, y));
+    COMITY_TRY(comity_dataset_check_labels(d, split, COMITY_NO_CLIENT, first, count, y));
     for (size_t i = 0; i < count * targets; i++) {
-      bool class = y[i] >= 0 && y[i] < (float)d->info.classes;
-      COMITY_REQUIRE(d->info.classes == 0 || class, COMITY_ERR_DATA,
-                     "%s: label %g of row %llu is no class; classes are 0 to %zu", d->path, (double)y[i],
-                     (unsigned long long)(first + i), d->info.classes - 1);
-      if (class)
+      if (d->info.classes > 0)
         sums->counts[(size_t)y[i]]++;
       sums->sum += (double)y[i];
       sums->least = fmin(sums->least, (double)y[i]);
