@@ -67,8 +67,9 @@ static comity_status encode(const csv_table *table, const csv_place *place, floa
 
 static comity_status flush(row_sink *sink) {
   for (int s = 0; s < COMITY_SPLIT_COUNT; s++) {
-    COMITY_TRY(
-        comity_dataset_writer_add(sink->writer, (comity_split)s, sink->count[s], sink->x[s], sink->y[s]));
+    if (sink->count[s] > 0)
+      COMITY_TRY(
+          comity_dataset_writer_add(sink->writer, (comity_split)s, sink->count[s], sink->x[s], sink->y[s]));
     sink->count[s] = 0;
   }
   return COMITY_OK;
@@ -76,7 +77,7 @@ static comity_status flush(row_sink *sink) {
 
 /* "data/hospital-1.csv.gz" -> "hospital-1". Owned by the caller. */
 static char *base_name(const char *path) {
-  const char *slash = strrchr(path, '/'), *base = slash == NULL ? path : slash + 1;
+  const char *base = comity_path_base(path);
   size_t length = strlen(base);
   if (length > 3 && strcmp(base + length - 3, ".gz") == 0)
     length -= 3;
@@ -216,7 +217,8 @@ static comity_status write_rows(csv_table *table, const char *out) {
   char **names = NULL, *origin = NULL;
   comity_status status;
   COMITY_TRY_OR(done, name_features(table, &names));
-  origin = comity_text("imported from CSV file %s%s", o->path_count > 0 ? o->paths[0] : o->test_paths[0],
+  const char *first = o->path_count > 0 ? o->paths[0] : o->test_paths[0];
+  origin = comity_text("imported from CSV file %s%s", comity_path_base(first),
                        o->path_count > 1 ? " and others" : "");
   COMITY_TRY_OR(done, origin == NULL ? COMITY_ERR_MEMORY : COMITY_OK);
   comity_dataset_writer_options form = {.type = COMITY_F32,

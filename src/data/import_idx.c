@@ -197,7 +197,7 @@ comity_status comity_import_idx(const comity_import_idx_options *options, const 
   comity_status status;
   char *origin = NULL;
   COMITY_TRY(scan_all(options, &train, &test));
-  origin = comity_text("imported from IDX file %s", train.images);
+  origin = comity_text("imported from IDX file %s", comity_path_base(train.images));
   COMITY_TRY_OR(done, origin == NULL ? COMITY_ERR_MEMORY : COMITY_OK);
   comity_dataset_writer_options form = {.type = COMITY_U8,
                                         .shape_rank = 3,

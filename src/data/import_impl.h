@@ -11,6 +11,8 @@ COMITY_MUST_CHECK comity_status comity_gz_open(const char *path, gzFile *file);
 /* Read up to `size` bytes; fewer only at the end. COMITY_ERR_DATA when the compressed stream is torn. */
 COMITY_MUST_CHECK comity_status comity_gz_read(const char *path, gzFile file, void *buffer, size_t size,
                                                size_t *got);
+/* The file's name without its folders. */
+const char *comity_path_base(const char *path);
 /* Accepts NULL. */
 void comity_gz_close(gzFile *file);
 

@@ -456,7 +456,8 @@ static comity_status read_all(leaf_import *import, const char *const *train, siz
     COMITY_TRY(read_leaf(import, test, true));
   }
   COMITY_REQUIRE(import->width > 0, COMITY_ERR_DATA, "%s: there is no example in it", train[0]);
-  char *origin = comity_text("imported from LEAF file %s%s", train[0], train_count > 1 ? " and others" : "");
+  char *origin = comity_text("imported from LEAF file %s%s", comity_path_base(train[0]),
+                             train_count > 1 ? " and others" : "");
   if (origin == NULL)
     return COMITY_ERR_MEMORY;
   comity_dataset_writer_options form = {.type = COMITY_F32,

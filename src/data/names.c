@@ -42,6 +42,11 @@ comity_status comity_gz_read(const char *path, gzFile file, void *buffer, size_t
   return COMITY_OK;
 }
 
+const char *comity_path_base(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash == NULL ? path : slash + 1;
+}
+
 void comity_gz_close(gzFile *file) {
   if (*file != NULL)
     gzclose_r(*file);

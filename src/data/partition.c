@@ -214,6 +214,8 @@ static comity_status write_client(const row_source *source, const dealing *deal,
              (double)deal->values[client]);
   COMITY_TRY(comity_dataset_writer_client(writer, deal->values == NULL ? NULL : name));
   COMITY_TRY(comity_dataset_writer_add(writer, COMITY_SPLIT_TRAIN, train, x, y));
+  if (train == count)
+    return COMITY_OK;
   return comity_dataset_writer_add(writer, COMITY_SPLIT_TEST, count - train, x + train * row,
                                    y + train * source->info->targets);
 }
