@@ -13,7 +13,8 @@ int comity_app_evaluate(int argc, char **argv);
 int comity_app_inspect(int argc, char **argv);
 int comity_app_data(int argc, char **argv);
 int comity_app_version(int argc, char **argv);
-/* Gets only what stands behind its name: KEY, GROUP or exit-codes, any number. Explanations go to `out`, complaints to `err`. */
+/* Gets only what stands behind its name: KEY, GROUP or exit-codes, any number. Explanations go to `out`,
+ * complaints to `err`. */
 int comity_app_help(int argc, char **argv, FILE *out, FILE *err);
 
 /* Print this thread's error message and return the exit code of `status`. */
@@ -24,6 +25,8 @@ typedef comity_status (*comity_app_work)(comity_comm *comm, const comity_config 
 /* Start MPI, share the job, work, end MPI; returns the exit code, the same on every rank. */
 int comity_app_session(int *argc, char ***argv, const char *path, char *const *overrides, size_t count,
                        comity_app_work work, void *context);
+/* Whether what is printed appears on a terminal, seen through mpirun. */
+bool comity_app_on_terminal(void);
 /* Becomes non-zero when a signal asks the job to checkpoint and leave. */
 const volatile int *comity_app_stop(void);
 

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static volatile int stop_requested; /* the signal handler's only way to say something */
 
@@ -25,6 +26,19 @@ static void listen_to_signals(void) {
   sigaction(SIGTERM, &action, NULL);
   sigaction(SIGUSR1, &action, NULL);
   signal(SIGPIPE, SIG_IGN);
+}
+
+/* Open MPI's mpirun hands rank 0 a terminal of its own whatever mpirun itself prints to, so its parent's
+ * output counts. */
+bool comity_app_on_terminal(void) {
+  if (!isatty(STDOUT_FILENO))
+    return false;
+  if (getenv("OMPI_COMM_WORLD_RANK") == NULL)
+    return true;
+  char link[64], target[64];
+  snprintf(link, sizeof link, "/proc/%ld/fd/1", (long)getppid());
+  ssize_t length = readlink(link, target, sizeof target - 1);
+  return length > 9 && strncmp(target, "/dev/pts/", 9) == 0;
 }
 
 /* The server reads the job file and the overrides; the others get the resolved text, so that one copy of the

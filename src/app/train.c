@@ -38,6 +38,7 @@ static comity_status train(comity_comm *comm, const comity_config *config, void 
   comity_run_options options = {.resume = given->resume,
                                 .force = given->force,
                                 .terminal = given->quiet ? NULL : stdout,
+                                .in_place = comity_app_on_terminal(),
                                 .stop = comity_app_stop()};
   return comity_run(comm, config, &options, NULL);
 }

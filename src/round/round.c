@@ -377,6 +377,7 @@ static comity_status finish(comity_run_state *run) {
   COMITY_TRY(comity_run_save_model(run));
   comity_status status = run->recorder == NULL ? COMITY_OK : comity_recorder_flush(run->recorder);
   COMITY_TRY(comity_run_agree(run, status));
+  comity_progress_pause(run->progress);
   comity_log(run->logger, COMITY_LOG_INFO, "stopped after round %llu: %s", (unsigned long long)run->round,
              comity_stop_text(run->reason));
   return requeue ? comity_fail(COMITY_REQUEUE, "stopped after round %llu of %zu: %s; continue with --resume",

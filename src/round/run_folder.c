@@ -76,7 +76,8 @@ static char *without_slashes(const char *path) {
 comity_status comity_run_folder_open(const comity_config *config, bool resume, const char *job,
                                      char **moved_to) {
   *moved_to = NULL;
-  COMITY_REQUIRE(comity_config_text(config, "run.dir")[0] != '\0', COMITY_ERR_CONFIG, "run.dir is empty: name a folder for the run");
+  COMITY_REQUIRE(comity_config_text(config, "run.dir")[0] != '\0', COMITY_ERR_CONFIG,
+                 "run.dir is empty: name a folder for the run");
   char *folder = without_slashes(comity_config_text(config, "run.dir")), *path = NULL;
   if (folder == NULL)
     return COMITY_ERR_MEMORY;

@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Slots of a checkpoint's counters that belong to the loop. */
 enum { COUNTER_BEST, COUNTER_BEST_ROUND };
@@ -52,7 +51,7 @@ static comity_status open_records(comity_run_state *run) {
   const char *how = comity_config_text(run->config, "run.progress");
   if (terminal == NULL || strcmp(how, "none") == 0)
     return COMITY_OK;
-  bool in_place = strcmp(how, "line") == 0 || (strcmp(how, "auto") == 0 && isatty(fileno(terminal)));
+  bool in_place = strcmp(how, "line") == 0 || (strcmp(how, "auto") == 0 && run->options->in_place);
   return comity_progress_new(terminal, run->stop_rule.rounds, run->round, in_place, &run->progress);
 }
 
