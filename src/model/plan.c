@@ -13,7 +13,9 @@ static comity_status name_layer(comity_model *model, size_t number) {
     size_t running = 1;
     for (size_t i = 0; i < number; i++)
       running += strcmp(model->spec.layer[i].kind, spec->kind) == 0;
-    snprintf(spec->name, sizeof spec->name, "%s%zu", spec->kind, running);
+    char name[sizeof spec->name] = "";
+    snprintf(name, sizeof name, "%.15s%zu", spec->kind, running);
+    memcpy(spec->name, name, sizeof name);
   }
   for (const char *c = spec->name; *c != '\0'; c++)
     COMITY_REQUIRE(isalnum((unsigned char)*c) || *c == '_' || *c == '-', COMITY_ERR_CONFIG,
