@@ -18,6 +18,7 @@ typedef struct comity_run_options {
   bool resume;              /* continue from the newest good checkpoint of the run folder */
   bool force;               /* resume although the job differs */
   FILE *terminal;           /* for people, on the server; NULL = silent */
+  bool in_place;            /* the terminal can rewrite a line (run.progress=auto then does) */
   const volatile int *stop; /* non-zero = checkpoint and leave (set by a signal handler); may be NULL */
 } comity_run_options;
 
