@@ -3,6 +3,8 @@
 
 #include <comity/config.h>
 
+#include <ftw.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define GOOD "data.path: /a.h5\nmodel.preset: logistic\n"
@@ -122,11 +124,40 @@ static void an_override_is_named_as_the_other_place(void **state) {
   comity_config_destroy(&config);
 }
 
+static size_t jobs_seen;
+
+static int check_job(const char *path, const struct stat *about, int type, struct FTW *walk) {
+  (void)about;
+  (void)walk;
+  size_t length = strlen(path);
+  if (type != FTW_F || length < 5 || strcmp(path + length - 5, ".yaml") != 0)
+    return 0;
+  comity_config *config;
+  assert_int_equal(comity_config_new(&config), COMITY_OK);
+  if (comity_config_load(config, path) != COMITY_OK || comity_config_check(config) != COMITY_OK)
+    fail_msg("%s", comity_error_message());
+  comity_config_destroy(&config);
+  jobs_seen++;
+  return 0;
+}
+
+static void every_job_that_comes_with_comity_is_consistent(void **state) {
+  (void)state;
+  const char *source = getenv("COMITY_SOURCE_DIR");
+  if (source == NULL)
+    skip();
+  char *jobs = comity_text("%s/jobs", source);
+  assert_int_equal(nftw(jobs, check_job, 16, FTW_PHYS), 0);
+  assert_true(jobs_seen > 0);
+  comity_free(jobs);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(consistent_jobs_pass_and_their_resolved_copies_too),
       cmocka_unit_test(contradictions_are_refused_with_both_places),
       cmocka_unit_test(an_override_is_named_as_the_other_place),
+      cmocka_unit_test(every_job_that_comes_with_comity_is_consistent),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
