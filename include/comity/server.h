@@ -36,8 +36,8 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_selector_find(const char *name
 COMITY_API size_t comity_cohort_size(const comity_config *config, size_t clients);
 
 /** Local work of each member of a cohort in a round with stragglers (Li et al. 2020, sec. 5.2): a share of
- * the cohort, rounded, does a uniform 1 ... epochs-1 epochs instead of all. Keyed (seed,
- * COMITY_RANDOM_STRAGGLER, round). \param[in]  share   [0,1] \param[out] epochs_of  (count) epochs of each
+ * the cohort, rounded, does a uniform 1 ... epochs-1 epochs instead of all; with 1 epoch it does 0, nothing.
+ * Keyed (seed, COMITY_RANDOM_STRAGGLER, round). \param[in]  share   [0,1] \param[out] epochs_of  (count) epochs of each
  * member; equal to `epochs` for those who finish */
 COMITY_API void comity_straggle(uint64_t seed, size_t round, double share, size_t count, size_t epochs,
                                 size_t *epochs_of);
