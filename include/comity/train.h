@@ -55,7 +55,8 @@ typedef struct comity_train_task {
   size_t round;
   size_t client;
   comity_examples examples; /* train split */
-  size_t epochs;            /* 0 = as the settings say; else fewer: partial work of a straggler */
+  size_t epochs;            /* 0 = as the settings say; else fewer epochs (steps, when the settings count
+                               steps): partial work of a straggler */
   const float *down;        /* packed down fields, shared by all clients */
   float *state;             /* packed client state, changed only when the task succeeds */
   float *up;                /* packed up fields, overwritten */

@@ -26,8 +26,9 @@ static comity_status fedprox_open(const comity_config *config, const comity_prob
 static void fedprox_gradient(void *self, const comity_client_view *client, float *gradient) {
   const fedprox *method = self;
   const float *global = client->down;
+  float mu = method->mu; /* a copy, which no write to gradient can change: the loop becomes vectors */
   for (size_t i = 0; i < method->parameters; i++)
-    gradient[i] += method->mu * (client->model[i] - global[i]);
+    gradient[i] += mu * (client->model[i] - global[i]);
 }
 
 /* w_(t+1) = sum_k p_k w_k. The paper's experiments weigh by examples, as FedAvg does. */

@@ -295,8 +295,8 @@ static void training_allocates_nothing(void **state) {
   (void)state;
   const char *yaml[] = {
       "train: {batch: 5, epochs: 3}",
-      "{algorithm: {name: scaffold, option: I}, train: {batch: 5, epochs: 3, momentum: 0.5, "
-      "clip_norm: 1, weight_decay: 0.1}}",
+      ("{algorithm: {name: scaffold, option: I}, train: {batch: 5, epochs: 3, momentum: 0.5, "
+       "clip_norm: 1, weight_decay: 0.1}}"),
       "{algorithm: {name: fedsgd}}"};
   for (int i = 0; i < 3; i++) {
     small_federation fed;
