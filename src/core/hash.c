@@ -8,7 +8,7 @@ struct comity_hash {
 };
 
 comity_status comity_hash_new(comity_hash **hash) {
-  comity_hash *made;
+  comity_hash *made = NULL;
   COMITY_REQUIRE(sodium_init() >= 0, COMITY_ERR_INTERNAL, "libsodium cannot be initialised");
   COMITY_TRY(COMITY_NEW(made, 1));
   crypto_generichash_init(&made->state, NULL, 0, COMITY_HASH_BYTES);
@@ -33,7 +33,7 @@ void comity_hash_destroy(comity_hash **hash) {
 }
 
 comity_status comity_hash_bytes(const void *bytes, size_t count, uint8_t digest[COMITY_HASH_BYTES]) {
-  comity_hash *hash;
+  comity_hash *hash = NULL;
   COMITY_TRY(comity_hash_new(&hash));
   comity_hash_add(hash, bytes, count);
   comity_hash_finish(hash, digest);

@@ -175,7 +175,7 @@ static comity_status step_server(comity_run_state *run, size_t present) {
 
 /* The round is complete: states of its clients become those to go on from. */
 static comity_status keep_states(comity_run_state *run) {
-  if (run->method.protocol.client_state.length == 0)
+  if (run->pending == NULL || run->method.protocol.client_state.length == 0)
     return COMITY_OK;
   size_t count = comity_states_list(run->pending, NULL);
   uint64_t *client;
