@@ -2,6 +2,7 @@
 #include "core_impl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -54,16 +55,32 @@ comity_status comity_h5_open(const char *path, hid_t *file) {
   return COMITY_OK;
 }
 
+/* HDF5 crashes at exit when not even a file's first bytes could be written, so see whether they can be. */
+static comity_status probe_room(const char *path) {
+  static const char block[4096];
+  int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (file < 0)
+    return comity_fail_errno("%s: cannot create", path);
+  comity_status status = COMITY_OK;
+  errno = ENOSPC; /* a short count sets none */
+  if (pwrite(file, block, sizeof block, 0) != (ssize_t)sizeof block) {
+    status = comity_fail_errno("%s: cannot write", path);
+    unlink(path);
+  }
+  close(file);
+  return status;
+}
+
 comity_status comity_h5_create(const char *path, hid_t *file) {
   quiet();
-  FILE *probe = fopen(path, "wb");
-  if (probe == NULL)
-    return comity_fail_errno("%s: cannot create", path);
-  fclose(probe);
+  COMITY_TRY(probe_room(path));
   errno = 0;
   hid_t created = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-  if (created < 0)
-    return comity_h5_fail(COMITY_ERR_IO, "%s: cannot create", path);
+  if (created < 0) {
+    comity_status status = comity_h5_fail(COMITY_ERR_IO, "%s: cannot create", path);
+    unlink(path);
+    return status;
+  }
   *file = created;
   return COMITY_OK;
 }
@@ -80,15 +97,30 @@ void comity_h5_discard(hid_t file) {
   H5Eclear2(H5E_DEFAULT);
 }
 
+/* A file cannot be closed any more after a flush that failed, so get the disk's promise before. */
+static comity_status reserve(const char *path, hid_t file) {
+  int *handle = NULL;
+  hsize_t size = 0;
+  if (H5Fget_filesize(file, &size) < 0 || H5Fget_vfd_handle(file, H5P_DEFAULT, (void **)&handle) < 0 ||
+      handle == NULL || size == 0)
+    return COMITY_OK;
+  if (fallocate(*handle, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) == 0 ||
+      (errno != ENOSPC && errno != EDQUOT && errno != EFBIG)) {
+    errno = 0;
+    return COMITY_OK; /* granted, or a file system that makes no promises */
+  }
+  return comity_fail(COMITY_ERR_FULL, "%s: cannot write %llu bytes: no space left on the disk", path,
+                     (unsigned long long)size);
+}
+
 comity_status comity_h5_close(const char *path, hid_t file) {
   errno = 0;
-  comity_status status = COMITY_OK;
-  if (H5Fflush(file, H5F_SCOPE_GLOBAL) < 0) {
+  comity_status status = reserve(path, file);
+  if (status == COMITY_OK && H5Fflush(file, H5F_SCOPE_GLOBAL) < 0)
     status = comity_h5_fail(COMITY_ERR_IO, "%s: cannot write", path);
+  if (status != COMITY_OK)
     comity_h5_discard(file);
-    return status;
-  }
-  if (H5Fclose(file) < 0)
+  else if (H5Fclose(file) < 0)
     status = comity_h5_fail(COMITY_ERR_IO, "%s: cannot write", path);
   return status;
 }
