@@ -81,7 +81,7 @@ static char *base_name(const char *path) {
   size_t length = strlen(base);
   if (length > 3 && strcmp(base + length - 3, ".gz") == 0)
     length -= 3;
-  size_t stem = length;
+  size_t stem = length > 0 ? length - 1 : 0;
   while (stem > 0 && base[stem] != '.')
     stem--;
   return comity_text("%.*s", (int)(stem > 0 ? stem : length), base);
