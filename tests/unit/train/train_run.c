@@ -314,8 +314,7 @@ static void training_allocates_nothing(void **state) {
   }
 }
 
-/* Dropout's masks depend on the step and the client, and full gradients know none. */
-static void dropout_is_keyed_by_round_client_and_step(void **state) {
+static void dropout_is_keyed_by_round_and_client(void **state) {
   (void)state;
   small_federation fed;
   small_open(&fed, "train: {batch: 0, epochs: 1, learning_rate: 1}", sizes, 4);
@@ -349,6 +348,47 @@ static void dropout_is_keyed_by_round_client_and_step(void **state) {
   small_close(&fed);
 }
 
+/* With a rate of 0 only the masks change from step to step, and with the same rows in both pieces of a batch
+ * only the masks change from piece to piece: the mean loss tells whether they did. */
+static void dropout_differs_by_step_and_by_piece(void **state) {
+  (void)state;
+  enum { PIECE = 256 };
+  static float x[2 * PIECE * SMALL_FEATURES], y[2 * PIECE];
+  small_federation fed;
+  small_open(&fed, "train: {batch: 0, epochs: 5, learning_rate: 0}", sizes, 4);
+  comity_model_spec spec = {.count = 2,
+                            .layer = {{.kind = "dropout", .rate = 0.5}, {.kind = "dense", .units = 1}},
+                            .loss = "binary_cross_entropy",
+                            .shape_rank = 1,
+                            .shape = {SMALL_FEATURES},
+                            .classes = 2,
+                            .targets = 1};
+  for (int i = 0; i < SMALL_PARAMETERS; i++)
+    fed.global[i] = 1.0F + (float)i;
+  for (int i = 0; i < 2 * PIECE * SMALL_FEATURES; i++)
+    x[i] = (float)(i % (PIECE * SMALL_FEATURES) % 11);
+  comity_model *model = NULL;
+  comity_trainer *trainer = NULL;
+  assert_int_equal(comity_model_new(&spec, &model), COMITY_OK);
+  assert_int_equal(comity_trainer_new(&fed.settings, model, &fed.method, 2 * PIECE, &trainer), COMITY_OK);
+  comity_train_task task = task_of(&fed, 0);
+  task.examples.x = x;
+  task.examples.y = y;
+  double loss[3]; /* one step of one piece, two steps, one step of two pieces */
+  for (int i = 0; i < 3; i++) {
+    comity_train_result result;
+    task.epochs = i == 1 ? 2 : 1;
+    task.examples.count = i == 2 ? 2 * PIECE : PIECE;
+    assert_int_equal(comity_trainer_run(trainer, &task, &result), COMITY_OK);
+    loss[i] = result.loss;
+  }
+  assert_true(fabs(loss[1] - loss[0]) > 1e-3);
+  assert_true(fabs(loss[2] - loss[0]) > 1e-3);
+  comity_trainer_destroy(&trainer);
+  comity_model_destroy(&model);
+  small_close(&fed);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(steps_follow_from_epochs_or_are_given),
@@ -360,7 +400,8 @@ int main(void) {
       cmocka_unit_test(local_sgd_equals_a_loop_in_double),
       cmocka_unit_test(large_batches_are_computed_in_pieces),
       cmocka_unit_test(training_allocates_nothing),
-      cmocka_unit_test(dropout_is_keyed_by_round_client_and_step),
+      cmocka_unit_test(dropout_is_keyed_by_round_and_client),
+      cmocka_unit_test(dropout_differs_by_step_and_by_piece),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
