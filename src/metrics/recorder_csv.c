@@ -6,6 +6,10 @@
 
 void comity_number_text(double value, char text[COMITY_NUMBER_BYTES]) {
   static const int precision[] = {6, 9, 15, 16, 17};
+  if (fabs(value) < 1e15 && value == floor(value)) { /* counts without an exponent */
+    snprintf(text, COMITY_NUMBER_BYTES, "%.0f", value);
+    return;
+  }
   for (size_t i = 0; i < sizeof precision / sizeof *precision; i++) {
     snprintf(text, COMITY_NUMBER_BYTES, "%.*g", precision[i], value);
     if (strtod(text, NULL) == value || isnan(value))

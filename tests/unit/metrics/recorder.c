@@ -145,6 +145,7 @@ static void numbers_are_short(void **state) {
   char *text = read_text("metrics.jsonl");
   assert_non_null(strstr(text, "\"learning_rate\":0.05,"));
   assert_non_null(strstr(text, "\"test_loss\":1.1,"));
+  assert_non_null(strstr(text, "\"bytes\":1000000,"));
   comity_free(text);
 }
 
