@@ -3,25 +3,30 @@
 
 #include <string.h>
 
+static size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/* One allocation holds the block, its x and its y: with many small clients the allocator's own share would
+ * count. */
 comity_status comity_block_new(size_t count, size_t x_bytes, size_t targets, comity_block **block) {
-  comity_block *b;
-  COMITY_TRY(COMITY_NEW(b, 1));
-  b->count = count;
-  b->x = comity_array(count, x_bytes);
-  b->y = comity_array(count * targets, sizeof *b->y);
-  b->bytes = sizeof *b + count * (x_bytes + targets * sizeof *b->y);
-  *block = b;
-  if (b->x != NULL && b->y != NULL)
-    return COMITY_OK;
-  comity_block_destroy(block);
-  return COMITY_ERR_MEMORY;
+  size_t x_size, y_size, bytes;
+  COMITY_REQUIRE(!__builtin_mul_overflow(count, x_bytes, &x_size) &&
+                     !__builtin_mul_overflow(count, targets * sizeof(float), &y_size) &&
+                     x_size < SIZE_MAX / 4 && y_size < SIZE_MAX / 4,
+                 COMITY_ERR_MEMORY, "cannot allocate %zu examples of %zu bytes: more than the address space",
+                 count, x_bytes);
+  bytes = aligned(sizeof(comity_block)) + aligned(x_size) + y_size;
+  uint8_t *memory;
+  COMITY_TRY(COMITY_NEW(memory, bytes));
+  comity_block *made = (comity_block *)(void *)memory;
+  made->count = count;
+  made->x = memory + aligned(sizeof *made);
+  made->y = (float *)(void *)(memory + aligned(sizeof *made) + aligned(x_size));
+  made->bytes = bytes;
+  *block = made;
+  return COMITY_OK;
 }
 
 void comity_block_destroy(comity_block **block) {
-  if (*block == NULL)
-    return;
-  comity_free((*block)->x);
-  comity_free((*block)->y);
   comity_free(*block);
   *block = NULL;
 }
