@@ -1,5 +1,5 @@
-/* Tables of text: reading records (csv_reader.c), what the columns are (csv_columns.c), rows of numbers
- * (import_csv.c). */
+/* Tables of text: reading records (csv_reader.c) and rows (csv_visit.c), what the columns are
+ * (csv_columns.c), rows of numbers (import_csv.c). */
 #ifndef COMITY_CSV_IMPL_H
 #define COMITY_CSV_IMPL_H
 
@@ -67,6 +67,8 @@ void comity_csv_table_clear(csv_table *table);
 /* Whether the row is used: none of its values is missing, or the options say what to do then. */
 COMITY_MUST_CHECK comity_status comity_csv_row_keep(const csv_table *table, const csv_place *place,
                                                     bool *keep);
+/* Read the list of held-out rows that the options name. */
+COMITY_MUST_CHECK comity_status comity_csv_held_out_read(csv_table *table);
 bool comity_csv_row_held_out(const csv_table *table, const csv_place *place);
 /* Whether the label is one of those that `positive` names. */
 COMITY_MUST_CHECK comity_status comity_csv_positive(const csv_table *table, const csv_place *place,

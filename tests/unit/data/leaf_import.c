@@ -1,6 +1,8 @@
 /* LEAF's JSON: users in any order, test files, and what is refused. */
 #include "import_support.h"
 
+#include <math.h>
+
 static const char small[] =
     "{\"hierarchies\": [[], {\"a\": null}], \"users\": [\"u\", \"v\"], \"num_samples\": [2, 1],\n"
     " \"user_data\": {\"v\": {\"y\": [1], \"x\": [[1.5, 2]]}, \"u\": {\"x\": [[1, -2e3], [3, 4]], \"y\": "
@@ -114,8 +116,29 @@ static void every_cut_of_a_document_is_refused(void **state) {
   assert_says("test.json: user 'x' has test data but is in no train file");
 }
 
+/* Variance of feature j within clients is j^-1.2: the law that the generator follows, too. */
+static void assert_published_spread(comity_dataset *d) {
+  double within[60] = {0}, freedom = 0;
+  for (size_t k = 0; k < 30; k++) {
+    comity_examples e;
+    assert_ok(comity_dataset_load(d, COMITY_SPLIT_TRAIN, k, &e));
+    for (size_t j = 0; j < 60; j++) {
+      double sum = 0, square = 0;
+      for (size_t i = 0; i < e.count; i++) {
+        double x = ((const float *)e.x)[i * 60 + j];
+        sum += x;
+        square += x * x;
+      }
+      within[j] += square - sum * sum / (double)e.count;
+    }
+    freedom += (double)e.count - 1;
+  }
+  for (size_t j = 0; j < 60; j++)
+    assert_float_equal(within[j] / freedom / pow((double)j + 1, -1.2), 1, 0.2);
+}
+
 /* The published test sets. */
-static void published_synthetic_sets_have_their_counts(void **state) {
+static void published_synthetic_sets_have_their_counts_and_spread(void **state) {
   place *p = *state;
   static const struct {
     const char *name;
@@ -135,6 +158,7 @@ static void published_synthetic_sets_have_their_counts(void **state) {
     assert_int_equal(info->examples[COMITY_SPLIT_TRAIN], sets[i].rows);
     assert_int_equal(info->width, 60);
     assert_int_equal(info->classes, 10);
+    assert_published_spread(d);
     comity_dataset_destroy(&d);
   }
 }
@@ -146,6 +170,6 @@ int main(void) {
                                      PLACED(train_files_are_joined_and_users_are_in_one_only),
                                      PLACED(damaged_documents_are_refused_with_user_and_place),
                                      PLACED(every_cut_of_a_document_is_refused),
-                                     PLACED(published_synthetic_sets_have_their_counts)};
+                                     PLACED(published_synthetic_sets_have_their_counts_and_spread)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
