@@ -38,15 +38,17 @@ static comity_status select_cohort(comity_run_state *run) {
   run->selected =
       run->selector->select(run->seed, round, examples, run->federation->clients, run->want, run->cohort);
   double share = comity_config_real(run->config, "clients.straggler_share");
-  comity_straggle(run->seed, round, share, run->selected, run->train.epochs, run->epochs_of);
+  size_t whole = run->train.steps > 0 ? run->train.steps : run->train.epochs; /* what a task counts in */
+  comity_straggle(run->seed, round, share, run->selected, whole, run->epochs_of);
   size_t kept = 0;
   double total = 0;
   for (size_t i = 0; i < run->selected; i++) {
-    if (run->epochs_of[i] < run->train.epochs && run->stragglers == COMITY_STRAGGLER_DROP)
+    size_t work = run->epochs_of[i];
+    if (work == 0 || (work < whole && run->stragglers == COMITY_STRAGGLER_DROP))
       continue;
     run->cohort[kept] = run->cohort[i];
-    run->epochs_of[kept] = run->epochs_of[i];
-    run->work[kept] = run->epochs_of[i] * examples[run->cohort[i]];
+    run->epochs_of[kept] = work < whole ? work : 0; /* 0 = all */
+    run->work[kept] = work * (run->train.steps > 0 ? 1 : examples[run->cohort[i]]);
     total += (double)weight_of(run, run->cohort[kept]);
     kept++;
   }
@@ -69,7 +71,7 @@ static comity_status train_client(comity_run_state *run, size_t member, comity_s
   double since = comity_clock_now();
   comity_train_task task = {.round = run->round + 1,
                             .client = client,
-                            .epochs = run->epochs_of[member] < run->train.epochs ? run->epochs_of[member] : 0,
+                            .epochs = run->epochs_of[member],
                             .down = run->down,
                             .state = run->client_state,
                             .up = run->up};

@@ -105,7 +105,7 @@ def write(out, word, values):
 def run(out, case, variant, initial, x, y):
     v = dict(momentum=0, nesterov=0, weight_decay=0, clip=0) | variant
     model = build(case)
-    nn.utils.vector_to_parameters(initial, model.parameters())
+    nn.utils.vector_to_parameters(initial.clone(), model.parameters())
     optimiser = torch.optim.SGD(model.parameters(), lr=case["rate"], momentum=v["momentum"],
                                 nesterov=bool(v["nesterov"]), weight_decay=v["weight_decay"])
     out.write(f"variant {v['name']} rate {case['rate']} momentum {v['momentum']} nesterov {v['nesterov']} "
