@@ -17,8 +17,8 @@ expect() {
   [[ $said == "$expected" ]] || { echo "$1 said '$said'"; exit 1; }
   echo "$1: $said"
 }
-# uses PROGRAM: whether it loads the installed shared library.
-uses() { ldd "$1" | grep -q "libcomity.so.* => $prefix/"; }
+# uses PROGRAM: whether it loads the installed shared library. (No pipe: grep -q leaves early, and ldd would fail for that.)
+uses() { grep -q "libcomity.so.* => $prefix/" <<<"$(ldd "$1")"; }
 fail() { echo "$*"; exit 1; }
 
 cmake --install "$build" --prefix "$temporary/first" >/dev/null

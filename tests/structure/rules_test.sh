@@ -46,7 +46,8 @@ fi
 failed=0
 for ((i = 0; i < ${#planted[@]}; i += 3)); do
   # Findings are paragraphs: the rule, then its lines.
-  if ! awk -v RS= -v rule="${planted[i]}" 'index($0, rule)' <<<"$said" | grep -qF "${planted[i + 1]}"; then
+  found=$(awk -v RS= -v rule="${planted[i]}" 'index($0, rule)' <<<"$said")
+  if ! grep -qF "${planted[i + 1]}" <<<"$found"; then
     echo "not noticed that '${planted[i]}' in ${planted[i + 1]}: ${planted[i + 2]}"
     failed=1
   fi
