@@ -2,7 +2,7 @@
  *  What a run tells: one record a round (as JSON lines, CSV and HDF5), the time ledger of every rank, the
  * progress line, the summary. Only the server writes. Not collective.
  *
- *  A run folder gets three files that say the same:
+ *  A run folder gets three files that say the same, and one more:
  *
  *  metrics.jsonl  one JSON object a round, complete lines only: round, test_accuracy, test_loss, test_auc,
  *                 train_loss, client_accuracy {mean, worst, percentile10, variance}, client_loss, selected,
@@ -14,6 +14,8 @@
  *                 ranks/<phase>, ranks/total, ranks/bytes (rounds, ranks) float32; absent/{round, client,
  *                 rank, status, name, reason} (absences); job, the resolved job as text. Replaced whole every
  *                 few seconds and by comity_recorder_flush, so a reader or a crash never meets half a file.
+ *  clients.csv    round, client, examples, accuracy, loss, auc of each client's own held-out part when it was
+ *                 last evaluated; also in results.h5 as clients/<column> (clients).
  */
 #ifndef COMITY_METRICS_H
 #define COMITY_METRICS_H
@@ -59,6 +61,12 @@ COMITY_API comity_distribution comity_distribution_of(double *values, size_t cou
 COMITY_API COMITY_MUST_CHECK comity_status comity_auc(const float *score, const float *label, size_t count,
                                                       double *auc);
 
+/** How the global model does on one client's own held-out part. */
+typedef struct comity_client_score {
+  uint64_t client, examples;
+  double accuracy, loss, auc; /* auc is NAN unless there are two classes and both occur */
+} comity_client_score;
+
 /** One round. Numbers that were not measured are NAN and appear as null. */
 typedef struct comity_record {
   uint64_t round;
@@ -75,6 +83,8 @@ typedef struct comity_record {
   const comity_ledger *rank_ledger; /* (ranks) or NULL; borrowed */
   size_t absent_count;
   const struct comity_absence *absent; /* (absent_count) borrowed */
+  size_t score_count;
+  const comity_client_score *score; /* (score_count) by client; borrowed */
 } comity_record;
 
 /** A client that was selected and did not count. */

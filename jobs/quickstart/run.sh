@@ -13,7 +13,7 @@ comity data generate blobs --clients 20 --examples 300 --image-side 12 --classes
 
 # Open MPI refuses more ranks than cores unless told; MPICH does not know the option.
 oversubscribe=()
-mpirun --version 2>/dev/null | grep -q 'Open MPI' && oversubscribe=(--oversubscribe)
+grep -q "Open MPI" <<<"$(mpirun --version 2>/dev/null)" && oversubscribe=(--oversubscribe)
 mpirun "${oversubscribe[@]}" -n 3 comity train jobs/quickstart/job.yaml
 
 echo

@@ -80,7 +80,38 @@ comity_status comity_history_miss(comity_history *history, const comity_missed *
   return COMITY_OK;
 }
 
+comity_status comity_history_score(comity_history *history, const comity_record *record) {
+  if (record->score_count == 0)
+    return COMITY_OK;
+  if (record->score_count != history->score_count) {
+    comity_client_score *score;
+    COMITY_TRY(COMITY_NEW(score, record->score_count));
+    comity_free(history->score);
+    history->score = score;
+    history->score_count = record->score_count;
+  }
+  memcpy(history->score, record->score, record->score_count * sizeof *record->score);
+  history->score_round = record->round;
+  return COMITY_OK;
+}
+
+static const char *const score_columns[] = {"round", "client", "examples", "accuracy", "loss", "auc", NULL};
+
+const char *comity_score_name(size_t column) { return score_columns[column]; }
+
+double comity_score_at(const comity_history *history, size_t i, size_t column) {
+  const comity_client_score *score = &history->score[i];
+  const double value[] = {(double)history->score_round,
+                          (double)score->client,
+                          (double)score->examples,
+                          score->accuracy,
+                          score->loss,
+                          score->auc};
+  return value[column];
+}
+
 void comity_history_clear(comity_history *history) {
+  comity_free(history->score);
   for (size_t i = 0; i < history->missed_count; i++) {
     comity_free(history->missed[i].name);
     comity_free(history->missed[i].reason);

@@ -68,13 +68,21 @@ typedef struct comity_history {
   float *rank_value; /* (count, ranks, COMITY_COLUMN_COUNT), NAN = unknown */
   size_t missed_count, missed_room;
   comity_missed *missed;
+  size_t score_count;
+  comity_client_score *score; /* (score_count) the last evaluation of the clients */
+  uint64_t score_round;
 } comity_history;
 
 COMITY_MUST_CHECK comity_status comity_history_reserve(comity_history *history);
 /* Append a row; room must be there. Per-rank values become NAN. */
 void comity_history_add(comity_history *history, const double value[COMITY_CURVE_COUNT]);
 COMITY_MUST_CHECK comity_status comity_history_miss(comity_history *history, const comity_missed *missed);
+/* Keep a copy of the record's client scores, if it has any. */
+COMITY_MUST_CHECK comity_status comity_history_score(comity_history *history, const comity_record *record);
 void comity_history_clear(comity_history *history);
+/* One column of the client scores, 0 = round: its name (NULL past the last), and row i's value. */
+const char *comity_score_name(size_t column);
+double comity_score_at(const comity_history *history, size_t i, size_t column);
 static inline double comity_history_at(const comity_history *history, size_t row, comity_curve curve) {
   return history->value[row * COMITY_CURVE_COUNT + curve];
 }
@@ -86,6 +94,9 @@ bool comity_history_best(const comity_history *history, comity_curve *curve, siz
 /* The shortest text that reads back as the same number. */
 enum { COMITY_NUMBER_BYTES = 40 };
 void comity_number_text(double value, char text[COMITY_NUMBER_BYTES]);
+
+/* Write clients.csv whole. */
+COMITY_MUST_CHECK comity_status comity_clients_write(const char *path, const comity_history *history);
 
 /* One line of metrics.jsonl with its newline; owned by the caller, free with comity_free. */
 COMITY_MUST_CHECK comity_status comity_jsonl_line(const comity_record *record, char **line, size_t *length);

@@ -103,8 +103,10 @@ comity_status comity_recorder_new(const char *folder, size_t ranks, uint64_t res
   made->history.ranks = ranks;
   made->jsonl.handle = made->csv.handle = -1;
   made->results = comity_text("%s/results.h5", folder);
+  made->clients = comity_text("%s/clients.csv", folder);
   made->job = comity_text("%s", job == NULL ? "" : job);
-  comity_status status = made->results == NULL || made->job == NULL ? COMITY_ERR_MEMORY : COMITY_OK;
+  comity_status status =
+      made->results == NULL || made->clients == NULL || made->job == NULL ? COMITY_ERR_MEMORY : COMITY_OK;
   if (status == COMITY_OK && resume_round > 0)
     status = take_up(made, folder, resume_round, &jsonl, &jsonl_length);
   if (status == COMITY_OK)
@@ -130,6 +132,8 @@ comity_status comity_recorder_new(const char *folder, size_t ranks, uint64_t res
 static comity_status write_results(comity_recorder *recorder) {
   double start = comity_clock_now();
   COMITY_TRY(comity_results_write(recorder->results, &recorder->history, recorder->job));
+  if (recorder->history.score_count > 0)
+    COMITY_TRY(comity_clients_write(recorder->clients, &recorder->history));
   double end = comity_clock_now();
   recorder->stale = false;
   /* A long run's file takes long: never more than a fiftieth of the time. */
@@ -191,6 +195,7 @@ comity_status comity_recorder_add(comity_recorder *recorder, const comity_record
                                                              .name = (char *)(uintptr_t)absent->name,
                                                              .reason = (char *)(uintptr_t)absent->reason}));
   }
+  COMITY_TRY(comity_history_score(history, record));
   COMITY_TRY(append(recorder, record, value));
   comity_history_add(history, value);
   add_ranks(history, record);
@@ -220,6 +225,7 @@ void comity_recorder_destroy(comity_recorder **recorder) {
   comity_free(old->jsonl.path);
   comity_free(old->csv.path);
   comity_free(old->results);
+  comity_free(old->clients);
   comity_free(old->job);
   comity_free(old);
   *recorder = NULL;

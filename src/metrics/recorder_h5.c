@@ -75,6 +75,20 @@ static comity_status write_missed(const char *path, hid_t group, const comity_hi
   return status == COMITY_OK ? write_missed_texts(path, group, history) : status;
 }
 
+static comity_status write_scores(const char *path, hid_t group, const comity_history *history) {
+  double *column;
+  hsize_t count = history->score_count;
+  COMITY_TRY(COMITY_NEW(column, history->score_count));
+  comity_status status = COMITY_OK;
+  for (size_t k = 0; comity_score_name(k) != NULL && status == COMITY_OK; k++) {
+    for (size_t i = 0; i < history->score_count; i++)
+      column[i] = comity_score_at(history, i, k);
+    status = comity_h5_write(path, group, comity_score_name(k), H5T_NATIVE_DOUBLE, 1, &count, column);
+  }
+  comity_free(column);
+  return status;
+}
+
 typedef comity_status group_writer(const char *path, hid_t group, const comity_history *history);
 
 static comity_status write_group(const char *path, hid_t file, const char *name, group_writer *writer,
@@ -94,6 +108,7 @@ static comity_status write_all(const char *path, hid_t file, const comity_histor
   COMITY_TRY(comity_h5_write_string(path, file, "job", job));
   COMITY_TRY(write_group(path, file, "curves", write_curves, history));
   COMITY_TRY(write_group(path, file, "ranks", write_ranks, history));
+  COMITY_TRY(write_group(path, file, "clients", write_scores, history));
   return write_group(path, file, "absent", write_missed, history);
 }
 

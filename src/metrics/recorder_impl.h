@@ -16,7 +16,7 @@ typedef struct comity_lines {
 struct comity_recorder {
   comity_history history;
   comity_lines jsonl, csv;
-  char *results, *job;
+  char *results, *clients, *job;
   bool stale; /* results.h5 lacks something */
   double due; /* when it may be written next */
 };

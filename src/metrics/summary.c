@@ -37,6 +37,18 @@ static void print_best(const comity_history *history, FILE *stream) {
           comity_history_at(history, best, COMITY_CURVE_ROUND));
 }
 
+/* Few clients are hospitals and banks, who want to see themselves. */
+static void print_clients(const comity_history *history, FILE *stream) {
+  enum { MOST = 20 };
+  if (history->score_count == 0 || history->score_count > MOST)
+    return;
+  fprintf(stream, "client  examples  accuracy        loss   (own held-out examples, round %" PRIu64 ")\n",
+          history->score_round);
+  for (size_t i = 0; i < history->score_count; i++)
+    fprintf(stream, "%6" PRIu64 "  %8" PRIu64 "  %8.4f  %10.4g\n", history->score[i].client,
+            history->score[i].examples, history->score[i].accuracy, history->score[i].loss);
+}
+
 static double total_of(const comity_history *history, comity_curve curve) {
   double sum = 0;
   for (size_t r = 0; r < history->count; r++) {
@@ -111,6 +123,7 @@ void comity_recorder_summary(const comity_recorder *recorder, FILE *stream) {
     fprintf(stream, "%.0f of %.0f updates did not count; metrics.jsonl says why\n", selected - counted,
             selected);
   print_best(history, stream);
+  print_clients(history, stream);
   print_times(history, stream);
 }
 

@@ -10,12 +10,6 @@
 /* Exact sums of one kind of evaluation. `broken` counts blocks whose loss was not finite. */
 enum { WORD_EXAMPLES, WORD_CORRECT, WORD_LOSS, WORD_BROKEN, WORDS };
 
-/* What a host tells the server of one client's held-out part. */
-typedef struct client_score {
-  uint64_t client, examples;
-  double accuracy, loss, auc;
-} client_score;
-
 struct comity_evaluation {
   const comity_model *model;     /* borrowed */
   comity_comm *comm;             /* borrowed */
@@ -32,9 +26,10 @@ struct comity_evaluation {
   comity_examples held;    /* the share, when resident */
 
   bool did_central, did_clients;
-  uint64_t sums[2 * WORDS]; /* central, then clients pooled */
-  float *score, *label;     /* (last - first) of the central share, for AUC; NULL unless binary */
-  client_score *client;     /* (client_room) */
+  uint64_t sums[2 * WORDS];    /* central, then clients pooled */
+  float *score, *label;        /* (last - first) of the central share, for AUC; NULL unless binary */
+  comity_client_score *client; /* (client_room) */
+  comity_gathered scores;      /* all clients' scores of the last evaluation, on the server */
   size_t client_count, client_room;
   float *client_scores, *client_labels; /* (largest test split), for AUC; NULL unless binary */
 };
@@ -215,6 +210,7 @@ void comity_evaluation_destroy(comity_evaluation **evaluation) {
   comity_free(old->label);
   comity_free(old->client);
   comity_free(old->client_scores);
+  comity_gathered_clear(&old->scores);
   comity_free(old->client_labels);
   comity_free(old);
   *evaluation = NULL;
@@ -277,12 +273,13 @@ static comity_status run_client(comity_evaluation *evaluation, const float *para
   score_rows(evaluation, parameters, &examples, examples.count, sums, evaluation->client_scores,
              evaluation->client_labels);
   double count = (double)sums[WORD_EXAMPLES];
-  client_score *score = &evaluation->client[evaluation->client_count++];
-  *score = (client_score){.client = client,
-                          .examples = sums[WORD_EXAMPLES],
-                          .accuracy = (double)sums[WORD_CORRECT] / count,
-                          .loss = sums[WORD_BROKEN] > 0 ? NAN : comity_fixed_to(sums[WORD_LOSS]) / count,
-                          .auc = NAN};
+  comity_client_score *score = &evaluation->client[evaluation->client_count++];
+  *score =
+      (comity_client_score){.client = client,
+                            .examples = sums[WORD_EXAMPLES],
+                            .accuracy = (double)sums[WORD_CORRECT] / count,
+                            .loss = sums[WORD_BROKEN] > 0 ? NAN : comity_fixed_to(sums[WORD_LOSS]) / count,
+                            .auc = NAN};
   for (int i = 0; i < WORDS; i++)
     evaluation->sums[WORDS + i] += sums[i];
   if (evaluation->client_scores != NULL)
@@ -338,12 +335,13 @@ done:
 }
 
 static int by_client(const void *a, const void *b) {
-  const client_score *x = a, *y = b;
+  const comity_client_score *x = a, *y = b;
   return x->client < y->client ? -1 : x->client > y->client;
 }
 
 /* Every client's score, by client id, so that sums do not depend on who hosted whom. */
-static comity_status distribute(client_score *score, size_t count, bool pooled, comity_record *record) {
+static comity_status distribute(comity_client_score *score, size_t count, bool pooled,
+                                comity_record *record) {
   double *values, auc = 0, auc_examples = 0, loss = 0;
   COMITY_TRY(COMITY_NEW(values, count));
   for (size_t i = 0; i < count; i++) {
@@ -365,19 +363,19 @@ static comity_status distribute(client_score *score, size_t count, bool pooled, 
 }
 
 static comity_status collect_clients(comity_evaluation *evaluation, bool pooled, comity_record *record) {
-  comity_comm *comm = evaluation->comm;
-  comity_gathered gathered = {0};
-  comity_status status = comity_comm_gather(comm, evaluation->client,
-                                            evaluation->client_count * sizeof *evaluation->client, &gathered);
-  if (status == COMITY_OK && comity_comm_is_server(comm)) {
-    size_t count = gathered.offset[gathered.count] / sizeof(client_score);
-    client_score *all = (client_score *)(void *)gathered.bytes;
-    if (count > 0)
-      qsort(all, count, sizeof *all, by_client);
-    status = distribute(all, count, pooled, record);
-  }
-  comity_gathered_clear(&gathered);
-  return status;
+  comity_gathered *scores = &evaluation->scores; /* kept: the record borrows it */
+  comity_gathered_clear(scores);
+  COMITY_TRY(comity_comm_gather(evaluation->comm, evaluation->client,
+                                evaluation->client_count * sizeof *evaluation->client, scores));
+  if (!comity_comm_is_server(evaluation->comm))
+    return COMITY_OK;
+  size_t count = scores->offset[scores->count] / sizeof(comity_client_score);
+  comity_client_score *all = (comity_client_score *)(void *)scores->bytes;
+  if (count > 0)
+    qsort(all, count, sizeof *all, by_client);
+  record->score = all;
+  record->score_count = count;
+  return distribute(all, count, pooled, record);
 }
 
 comity_status comity_evaluation_collect(comity_evaluation *evaluation, comity_record *record) {
@@ -386,6 +384,8 @@ comity_status comity_evaluation_collect(comity_evaluation *evaluation, comity_re
   bool server = comity_comm_is_server(comm);
   record->test_accuracy = record->test_loss = record->test_auc = record->client_loss = NAN;
   record->client_accuracy = (comity_distribution){NAN, NAN, NAN, NAN};
+  record->score = NULL;
+  record->score_count = 0;
   if (!evaluation->did_central && !evaluation->did_clients)
     return COMITY_OK;
   COMITY_TRY(comity_comm_sum(comm, evaluation->sums, 2 * WORDS));

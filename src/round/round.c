@@ -427,6 +427,8 @@ comity_status comity_run(comity_comm *comm, const comity_config *config, const c
     *result = (comity_run_result){.rounds = run.round, .reason = run.reason, .last = run.record};
     result->last.rank_ledger = NULL;
     result->last.absent = NULL;
+    result->last.score = NULL;
+    result->last.score_count = 0;
     result->last.absent_count = 0;
   }
   comity_run_close(&run);
