@@ -19,6 +19,9 @@ int comity_app_help(int argc, char **argv, FILE *out, FILE *err);
 
 /* Print this thread's error message and return the exit code of `status`. */
 int comity_app_fail(comity_status status);
+/* A wrong command line: say so, after `usage` unless that is NULL, once for all ranks that mpirun started
+ * with it; returns the exit code. */
+int comity_app_misuse(const char *usage, const char *format, ...) COMITY_PRINTF(2, 3);
 
 /* What a verb does with its job, on every rank. */
 typedef comity_status (*comity_app_work)(comity_comm *comm, const comity_config *config, void *context);

@@ -133,7 +133,8 @@ int comity_app_evaluate(int argc, char **argv) {
       {"help", no_argument, NULL, 'h'},        {0}};
   const char *model = NULL, *data = NULL, *split = NULL;
   bool json = false;
-  for (int letter; (letter = getopt_long(argc, argv, "m:d:s:jh", options, NULL)) != -1;)
+  opterr = 0;
+  for (int letter; (letter = getopt_long(argc, argv, ":m:d:s:jh", options, NULL)) != -1;)
     switch (letter) {
     case 'm':
       model = optarg;
@@ -149,13 +150,14 @@ int comity_app_evaluate(int argc, char **argv) {
       break;
     case 'h':
       return printf("%s", usage) < 0;
+    case ':':
+      return comity_app_misuse(NULL, "comity evaluate: option '%s' needs a value", argv[optind - 1]);
     default:
-      return comity_status_exit_code(COMITY_ERR_USAGE);
+      return comity_app_misuse(NULL, "comity evaluate: there is no option '%s'; --help lists them",
+                               argv[optind - 1]);
     }
-  if (model == NULL || data == NULL || optind < argc) {
-    fprintf(stderr, "%s", usage);
-    return comity_app_fail(comity_fail(COMITY_ERR_USAGE, "evaluate needs --model and --data"));
-  }
+  if (model == NULL || data == NULL || optind < argc)
+    return comity_app_misuse(usage, "evaluate needs --model and --data, and nothing else");
   if (split != NULL && strcmp(split, "train") != 0 && strcmp(split, "test") != 0)
     return comity_app_fail(comity_fail(COMITY_ERR_USAGE, "--split is 'train' or 'test', not '%s'", split));
   openblas_set_num_threads(1);

@@ -189,8 +189,8 @@ int comity_app_help(int argc, char **argv, FILE *out, FILE *err) {
     else if (strcmp(argv[i], "exit-codes") == 0)
       print_exit_codes(out);
     else if (!print_group(out, argv[i])) {
-      fprintf(err, "comity help: unknown setting '%s'; did you mean '%s'? 'comity help' lists all\n", argv[i],
-              comity_setting_nearest(argv[i]));
+      fprintf(err, "comity: error: unknown setting '%s'; did you mean '%s'? 'comity help' lists all\n",
+              argv[i], comity_setting_nearest(argv[i]));
       return comity_status_exit_code(COMITY_ERR_USAGE);
     }
   }

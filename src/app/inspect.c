@@ -91,17 +91,17 @@ int comity_app_inspect(int argc, char **argv) {
   static const struct option options[] = {
       {"hash", no_argument, NULL, 'H'}, {"help", no_argument, NULL, 'h'}, {0}};
   bool hash = false;
+  opterr = 0;
   for (int letter; (letter = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
     if (letter == 'h')
       return printf("%s", usage) < 0;
     if (letter != 'H')
-      return comity_status_exit_code(COMITY_ERR_USAGE);
+      return comity_app_misuse(NULL, "comity inspect: there is no option '%s'; --help lists them",
+                               argv[optind - 1]);
     hash = true;
   }
-  if (optind >= argc) {
-    fprintf(stderr, "%s", usage);
-    return comity_app_fail(comity_fail(COMITY_ERR_USAGE, "name a file or folder"));
-  }
+  if (optind >= argc)
+    return comity_app_misuse(usage, "name a file or folder");
   for (int i = optind; i < argc; i++) {
     comity_status status = hash ? print_hash(argv[i]) : inspect(argv[i]);
     if (status != COMITY_OK)

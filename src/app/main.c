@@ -1,8 +1,11 @@
 /* The comity command: finds the verb and ends with its exit code. */
 #include "app_impl.h"
 
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
   const char *name;
@@ -13,10 +16,29 @@ static const struct {
 };
 enum { VERBS = sizeof verb / sizeof *verb };
 
-int main(int argc, char **argv) {
+/* Started without stdin, stdout or stderr, the next file to be opened would take its number, and what is
+ * printed would land in a dataset or checkpoint. */
+static void hold_standard_streams(void) {
+  for (int file = STDIN_FILENO; file <= STDERR_FILENO; file++)
+    if (fcntl(file, F_GETFD) == -1)
+      (void)open("/dev/null", O_RDWR);
+}
+
+/* Ranks that were started with the same wrong arguments fail before MPI could tell them apart, so the
+ * launcher's variables do. */
+static bool speaks_for_all(void) {
+  static const char *const variable[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"};
+  for (size_t i = 0; i < sizeof variable / sizeof *variable; i++)
+    if (getenv(variable[i]) != NULL)
+      return strcmp(getenv(variable[i]), "0") == 0;
+  return true;
+}
+
+static int run(int argc, char **argv) {
   if (argc < 2) {
-    comity_app_help(0, argv, stderr, stderr);
-    return comity_status_exit_code(COMITY_ERR_USAGE);
+    if (speaks_for_all())
+      comity_app_help(0, argv, stderr, stderr);
+    return comity_app_misuse(NULL, "name a verb");
   }
   const char *name = argv[1];
   if (strcmp(name, "help") == 0)
@@ -31,9 +53,18 @@ int main(int argc, char **argv) {
   const char *names[VERBS + 1] = {"help"};
   for (size_t i = 0; i < VERBS; i++)
     names[i + 1] = verb[i].name;
-  return comity_app_fail(comity_fail(COMITY_ERR_USAGE,
-                                     "there is no verb '%s'; did you mean '%s'? 'comity help' lists all",
-                                     name, comity_nearest(name, names, VERBS + 1)));
+  return comity_app_misuse(NULL, "there is no verb '%s'; did you mean '%s'? 'comity help' lists all", name,
+                           comity_nearest(name, names, VERBS + 1));
+}
+
+/* What was asked for must arrive. A run's progress is not that: its results are in files. */
+int main(int argc, char **argv) {
+  hold_standard_streams();
+  int code = run(argc, argv);
+  bool lost = fflush(stdout) != 0 || ferror(stdout);
+  if (code == 0 && lost && strcmp(argv[1], "train") != 0)
+    return comity_app_fail(comity_fail(COMITY_ERR_IO, "standard output cannot be written"));
+  return code;
 }
 
 int comity_app_fail(comity_status status) {
@@ -41,4 +72,17 @@ int comity_app_fail(comity_status status) {
   fprintf(stderr, "comity: error: %s\n",
           comity_error_message()[0] != '\0' ? comity_error_message() : comity_status_text(status));
   return comity_status_exit_code(status);
+}
+
+int comity_app_misuse(const char *usage, const char *format, ...) {
+  if (!speaks_for_all())
+    return comity_status_exit_code(COMITY_ERR_USAGE);
+  char text[512];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  if (usage != NULL)
+    fprintf(stderr, "%s\n", usage);
+  return comity_app_fail(comity_fail(COMITY_ERR_USAGE, "%s", text));
 }

@@ -53,10 +53,8 @@ static comity_status check(comity_comm *comm, const comity_config *config, void 
 
 /* getopt has moved options to the front: the job file is next, overrides follow. */
 static int run_with(int argc, char **argv, const char *text, comity_app_work work, flags *given) {
-  if (optind >= argc) {
-    fprintf(stderr, "%s", text);
-    return comity_app_fail(comity_fail(COMITY_ERR_USAGE, "name a job file"));
-  }
+  if (optind >= argc)
+    return comity_app_misuse(text, "name a job file");
   char *path = argv[optind];
   return comity_app_session(&argc, &argv, path, argv + optind + 1, (size_t)(argc - optind - 1), work, given);
 }
@@ -68,6 +66,7 @@ int comity_app_train(int argc, char **argv) {
                                           {"help", no_argument, NULL, 'h'},
                                           {0}};
   flags given = {0};
+  opterr = 0;
   for (int letter; (letter = getopt_long(argc, argv, "hq", options, NULL)) != -1;)
     switch (letter) {
     case 'r':
@@ -82,7 +81,8 @@ int comity_app_train(int argc, char **argv) {
     case 'h':
       return printf("%s", usage) < 0;
     default:
-      return comity_status_exit_code(COMITY_ERR_USAGE);
+      return comity_app_misuse(NULL, "comity train: there is no option '%s'; --help lists them",
+                               argv[optind - 1]);
     }
   return run_with(argc, argv, usage, train, &given);
 }
@@ -90,9 +90,11 @@ int comity_app_train(int argc, char **argv) {
 int comity_app_check(int argc, char **argv) {
   static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
   flags given = {0};
+  opterr = 0;
   for (int letter; (letter = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
     if (letter != 'h')
-      return comity_status_exit_code(COMITY_ERR_USAGE);
+      return comity_app_misuse(NULL, "comity check: there is no option '%s'; --help lists them",
+                               argv[optind - 1]);
     return printf("%s", check_usage) < 0;
   }
   return run_with(argc, argv, check_usage, check, &given);

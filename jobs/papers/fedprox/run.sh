@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # run.sh synthetic | mnist MNIST-FOLDER  [RUN-FOLDER]: FedAvg, FedProx mu=0 and FedProx mu=1 with 0, 50 and 90 % stragglers (Li et
 # al. 2020, figure 1), a table of the curves and, where gnuplot is installed, a plot. Exit code 1 when the published order is not
-# met: with stragglers, FedProx mu=1 before mu=0 before FedAvg, by the mean over the rounds.
+# met: with stragglers, FedProx mu=1 before mu=0 before FedAvg, by the mean over the rounds of the loss (synthetic) or accuracy
+# (MNIST) of the global model on all devices' held-out examples.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 case ${1:-} in
-synthetic) what=synthetic out=${2:-run/papers/fedprox} column=train_loss sign=-1 ;;
+synthetic) what=synthetic out=${2:-run/papers/fedprox} column=test_loss sign=-1 ;;
 mnist) what=mnist mnist=${2:?usage: run.sh mnist FOLDER with the four IDX files} out=${3:-run/papers/fedprox} column=test_accuracy sign=1 ;;
 *) echo "usage: run.sh synthetic | mnist MNIST-FOLDER  [RUN-FOLDER]" >&2; exit 64 ;;
 esac
