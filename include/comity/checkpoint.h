@@ -76,7 +76,7 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_checkpoint_write(comity_comm *
 
 /** Find the newest good checkpoint under `folder` and verify it. Refused ones are logged by name with the
  * reason. Collective. \param[out] path  on all ranks; owned by the caller, free with comity_free; NULL when
- * there is none */
+ * there is none \return COMITY_ERR_CHECKPOINT when there are some and none is good */
 COMITY_API COMITY_MUST_CHECK comity_status comity_checkpoint_find(comity_comm *comm, const char *folder,
                                                                   comity_logger *logger, char **path);
 

@@ -9,7 +9,7 @@ cmake --build build/quickstart
 export PATH=$PWD/build/quickstart:$PATH OPENBLAS_NUM_THREADS=1
 
 mkdir -p run
-comity data generate blobs --clients 20 --examples 300 --image-side 12 --classes 10 --separation 4 --seed 1 --out run/quickstart-data.h5
+comity data generate blobs --clients 20 --examples 300 --image-side 12 --classes 10 --separation 5 --seed 1 --out run/quickstart-data.h5
 
 # Open MPI refuses more ranks than cores unless told; MPICH does not know the option.
 oversubscribe=()

@@ -111,7 +111,7 @@ comity_status comity_checkpoint_newest(const char *folder, comity_logger *logger
     comity_log(logger, COMITY_LOG_WARN, "%s", comity_error_message());
   COMITY_TRY(comity_checkpoint_list(folder, &names));
   comity_status status = COMITY_OK;
-  char *good = NULL;
+  char *good = NULL, *reason = NULL; /* why the newest is refused */
   for (size_t i = 0; i < names.count && good == NULL && status == COMITY_OK; i++) {
     char *candidate = comity_checkpoint_path(folder, names.round[i], "");
     if (candidate == NULL)
@@ -122,10 +122,20 @@ comity_status comity_checkpoint_newest(const char *folder, comity_logger *logger
       if (status != COMITY_ERR_MEMORY) { /* any other reason speaks against this checkpoint alone */
         comity_log(logger, COMITY_LOG_WARN, "checkpoint refused: %s", comity_error_message());
         status = COMITY_OK;
+        if (reason == NULL && (reason = comity_text("%s", comity_error_message())) == NULL)
+          status = COMITY_ERR_MEMORY;
       }
       comity_free(candidate);
     }
   }
+  if (status == COMITY_OK && good == NULL &&
+      names.count > 0) /* starting anew would throw a run away unasked */
+    status =
+        comity_fail(COMITY_ERR_CHECKPOINT,
+                    "%s: none of its %zu checkpoints can be used; the newest: %s; to start anew, move them "
+                    "away or leave out --resume",
+                    folder, names.count, reason);
+  comity_free(reason);
   comity_free(names.round);
   if (status == COMITY_OK)
     *path = good;

@@ -39,7 +39,7 @@ static void print_best(const comity_history *history, FILE *stream) {
 
 /* Few clients are hospitals and banks, who want to see themselves. */
 static void print_clients(const comity_history *history, FILE *stream) {
-  enum { MOST = 20 };
+  enum { MOST = 10 };
   if (history->score_count == 0 || history->score_count > MOST)
     return;
   fprintf(stream, "client  examples  accuracy        loss   (own held-out examples, round %" PRIu64 ")\n",

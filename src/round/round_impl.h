@@ -84,10 +84,9 @@ COMITY_MUST_CHECK comity_status comity_evaluation_collect(comity_evaluation *eva
 /* ----------------------------------------------------------------------------------------------------------
  * run folder */
 
-/* Prepare run.dir on the server: create it, put an earlier run out of the way, write the resolved job. Not
- * collective. */
+/* Prepare run.dir on the server: create it, put an earlier run out of the way. Not collective. */
 COMITY_MUST_CHECK comity_status comity_run_folder_open(const comity_config *config, bool resume,
-                                                       const char *job, char **moved_to);
+                                                       char **moved_to);
 
 /* ----------------------------------------------------------------------------------------------------------
  * a round's report */

@@ -74,12 +74,11 @@ static char *without_slashes(const char *path) {
   return comity_text("%.*s", (int)length, path);
 }
 
-comity_status comity_run_folder_open(const comity_config *config, bool resume, const char *job,
-                                     char **moved_to) {
+comity_status comity_run_folder_open(const comity_config *config, bool resume, char **moved_to) {
   *moved_to = NULL;
   COMITY_REQUIRE(comity_config_text(config, "run.dir")[0] != '\0', COMITY_ERR_CONFIG,
                  "run.dir is empty: name a folder for the run");
-  char *folder = without_slashes(comity_config_text(config, "run.dir")), *path = NULL;
+  char *folder = without_slashes(comity_config_text(config, "run.dir"));
   if (folder == NULL)
     return COMITY_ERR_MEMORY;
   comity_status status;
@@ -98,14 +97,9 @@ comity_status comity_run_folder_open(const comity_config *config, bool resume, c
     COMITY_TRY_OR(done, status);
   }
   status = comity_folder_make(folder);
-  if (status != COMITY_OK) {
+  if (status != COMITY_OK)
     status = comity_fail_context(status, "run.dir");
-    goto done;
-  }
-  path = comity_text("%s/job.yaml", folder);
-  status = path == NULL ? COMITY_ERR_MEMORY : comity_file_write(path, job, strlen(job));
 done:
-  comity_free(path);
   comity_free(folder);
   return status;
 }

@@ -1,6 +1,8 @@
 /* Opening and saving a run: its folder, log and records; checkpoints, and going on from one. */
 #include "run_impl.h"
 
+#include "core/core_impl.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -38,13 +40,23 @@ static comity_status open_log(comity_run_state *run) {
 
 static comity_status open_folder(comity_run_state *run, char **moved_to) {
   return comity_comm_is_server(run->comm)
-             ? comity_run_folder_open(run->config, run->options->resume, run->job, moved_to)
+             ? comity_run_folder_open(run->config, run->options->resume, moved_to)
              : COMITY_OK;
+}
+
+/* The resolved job, written only now: a job that was refused must not replace the one that made the run. */
+static comity_status write_job(const comity_run_state *run) {
+  char *path = comity_text("%s/job.yaml", run->folder);
+  comity_status status =
+      path == NULL ? COMITY_ERR_MEMORY : comity_file_write(path, run->job, strlen(run->job));
+  comity_free(path);
+  return status;
 }
 
 static comity_status open_records(comity_run_state *run) {
   if (!comity_comm_is_server(run->comm))
     return COMITY_OK;
+  COMITY_TRY(write_job(run));
   COMITY_TRY(comity_recorder_new(run->folder, (size_t)comity_comm_size(run->comm), run->round, run->job,
                                  &run->recorder));
   FILE *terminal = run->options->terminal;

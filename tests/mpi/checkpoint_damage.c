@@ -225,14 +225,18 @@ static void leftovers_of_killed_writers_are_removed_by_the_next_write(void **sta
   assert_int_equal(access(part, F_OK), -1);
 }
 
-static void where_all_are_bad_there_is_none(void **state) {
+static void where_all_are_bad_the_newest_is_named(void **state) {
   (void)state;
   if (comity_comm_is_server(comm)) {
     assert_int_equal(unlink(in_newest("server.h5")), 0);
     newest[strlen(newest) - 1] = '1';
     assert_int_equal(truncate(in_newest("server.h5"), 0), 0);
   }
-  expect(0);
+  char *path = NULL;
+  assert_int_equal(comity_checkpoint_find(comm, folder, logger, &path), COMITY_ERR_CHECKPOINT);
+  assert_null(path);
+  assert_non_null(strstr(comity_error_message(), "none of its 2 checkpoints can be used"));
+  assert_non_null(strstr(comity_error_message(), "checkpoint-00000002/server.h5"));
 }
 
 /* A bad checkpoint does not count as one of those to keep. */
@@ -263,7 +267,7 @@ static const struct CMUnitTest tests[] = {
     DAMAGED(a_checkpoint_under_the_name_of_another_round_is_refused),
     DAMAGED(a_replacement_that_was_cut_in_two_is_undone),
     DAMAGED(leftovers_of_killed_writers_are_removed_by_the_next_write),
-    DAMAGED(where_all_are_bad_there_is_none),
+    DAMAGED(where_all_are_bad_the_newest_is_named),
     DAMAGED(bad_ones_do_not_push_out_good_ones),
 };
 

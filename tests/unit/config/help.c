@@ -113,7 +113,7 @@ static void unknown_words_get_the_nearest_one(void **state) {
   (void)state;
   char *text = help("server.round", 64, true);
   assert_string_equal(
-      text, "comity help: unknown setting 'server.round'; did you mean 'server.rounds'? 'comity help' "
+      text, "comity: error: unknown setting 'server.round'; did you mean 'server.rounds'? 'comity help' "
             "lists all\n");
   free(text);
 }
