@@ -103,7 +103,8 @@ typedef struct comity_algorithm {
   /** OPTIONAL (default: nothing). Before the first local step. */
   void (*client_begin)(void *self, const comity_client_view *client);
   /** OPTIONAL (default: nothing, and the trainer may use its fused step). Change the gradient of this step in
-   * place. \param[in,out] gradient  (P) of the batch at client->model */
+   *  place.
+   *  \param[in,out] gradient  (P) of the batch at client->model */
   void (*client_gradient)(void *self, const comity_client_view *client, float *gradient);
   /** OPTIONAL (default: local SGD as the job says). Replace local training altogether.
    *  \param[out] loss  of the local objective, for the record */

@@ -75,16 +75,17 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_checkpoint_write(comity_comm *
                                                                    comity_logger *logger);
 
 /** Find the newest good checkpoint under `folder` and verify it. Refused ones are logged by name with the
- * reason. Collective. \param[out] path  on all ranks; owned by the caller, free with comity_free; NULL when
- * there is none \return COMITY_ERR_CHECKPOINT when there are some and none is good */
+ *  reason. Collective.
+ *  \param[out] path  on all ranks; owned by the caller, free with comity_free; NULL when there is none
+ *  \return COMITY_ERR_CHECKPOINT when there are some and none is good */
 COMITY_API COMITY_MUST_CHECK comity_status comity_checkpoint_find(comity_comm *comm, const char *folder,
                                                                   comity_logger *logger, char **path);
 
 /** Read the server's part. Not collective.
  *  \param[in,out] checkpoint  sizes and vectors given by the caller; model and server_state are filled, as
- * are round and counter \param[out]    job         resolved job text; owned by the caller, free with
- * comity_free; may be NULL \return COMITY_ERR_CHECKPOINT naming file and reason (torn, checksum, sizes
- * differ) */
+ *         are round and counter
+ *  \param[out]    job         resolved job text; owned by the caller, free with comity_free; may be NULL
+ *  \return COMITY_ERR_CHECKPOINT naming file and reason (torn, checksum, sizes differ) */
 COMITY_API COMITY_MUST_CHECK comity_status comity_checkpoint_read(const char *path,
                                                                   comity_checkpoint *checkpoint, char **job);
 /** Read only the resolved job of a checkpoint. */
@@ -134,7 +135,8 @@ typedef struct comity_loaded_model {
   uint64_t round;
   char *job;
 } comity_loaded_model;
-/** Read a model file. \return COMITY_ERR_DATA, _NOT_FOUND, _PERMISSION naming the file */
+/** Read a model file.
+ *  \return COMITY_ERR_DATA, _NOT_FOUND, _PERMISSION naming the file */
 COMITY_API COMITY_MUST_CHECK comity_status comity_model_read(const char *path, comity_loaded_model *loaded);
 COMITY_API void comity_loaded_model_clear(comity_loaded_model *loaded);
 /** BLAKE2b-256 of the parameters' little-endian bits alone, of a model file or a checkpoint folder. */

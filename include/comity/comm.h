@@ -63,13 +63,14 @@ COMITY_API void comity_comm_set_deadline(comity_comm *comm, double seconds);
 COMITY_API COMITY_MUST_CHECK comity_status comity_comm_broadcast(comity_comm *comm, void *data, size_t bytes);
 
 /** Add vectors of 64-bit words modulo 2^64 onto the server. Exact: the result does not depend on order or
- * number of ranks. Collective; `count` must match. \param[in,out] words  (count) this rank's contribution; on
- * the server the sum afterwards, elsewhere unspecified */
+ *  number of ranks. Collective; `count` must match.
+ *  \param[in,out] words  (count) this rank's contribution; on the server the sum afterwards, elsewhere
+ *         unspecified */
 COMITY_API COMITY_MUST_CHECK comity_status comity_comm_sum(comity_comm *comm, uint64_t *words, size_t count);
 
 /** Add float vectors onto the server, in whatever order MPI prefers: half the bytes of comity_comm_sum, but
- * the last bits depend on the number of ranks. Collective; `count` must match. \param[in,out] values  (count)
- * as in comity_comm_sum */
+ *  the last bits depend on the number of ranks. Collective; `count` must match.
+ *  \param[in,out] values  (count) as in comity_comm_sum */
 COMITY_API COMITY_MUST_CHECK comity_status comity_comm_sum_float(comity_comm *comm, float *values,
                                                                  size_t count);
 
@@ -87,10 +88,10 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_comm_gather(comity_comm *comm,
 COMITY_API void comity_gathered_clear(comity_gathered *gathered);
 
 /** Agree on one status, the most severe that any rank brings (ties: the lowest rank). Afterwards every rank's
- * error record holds the message of the rank that won, with "rank N: " before it when there is more than one
- * rank. Collective. This is the only way to leave between two collectives. \param[in] local  this rank's
- * status; its message is this thread's error record \return the agreed status, or COMITY_ERR_TIMEOUT,
- * COMITY_ERR_COMM */
+ *  error record holds the message of the rank that won, with "rank N: " before it when there is more than one
+ *  rank. Collective. This is the only way to leave between two collectives.
+ *  \param[in] local  this rank's status; its message is this thread's error record
+ *  \return the agreed status, or COMITY_ERR_TIMEOUT, COMITY_ERR_COMM */
 COMITY_API COMITY_MUST_CHECK comity_status comity_comm_agree(comity_comm *comm, comity_status local);
 
 /** The operations that are measured. */

@@ -62,8 +62,8 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_config_load(comity_config *con
 COMITY_API COMITY_MUST_CHECK comity_status comity_config_parse(comity_config *config, const char *name,
                                                                const char *yaml, size_t length);
 /** Apply one `key=value`; the value is read as YAML (nothing = the empty text or list). Relative paths start
- * at the working directory. \return COMITY_ERR_USAGE when there is no '=', COMITY_ERR_CONFIG for unknown keys
- * and bad values */
+ *  at the working directory.
+ *  \return COMITY_ERR_USAGE when there is no '=', COMITY_ERR_CONFIG for unknown keys and bad values */
 COMITY_API COMITY_MUST_CHECK comity_status comity_config_override(comity_config *config,
                                                                   const char *assignment);
 /** Refuse settings that contradict each other, with the reason. Touches no file but the job's own. */
@@ -95,8 +95,9 @@ COMITY_API const char *comity_config_origin(const comity_config *config, const c
 COMITY_API const char *comity_config_item_origin(const comity_config *config, const char *key, size_t i);
 
 /** `path` as an absolute path, as if it were written where the value of `key` stands: relative to the folder
- * of the job file that gave it, else to the working directory. The paths of data.path and data.test are so
- * already. \param[out] resolved  owned by the caller; free with comity_free */
+ *  of the job file that gave it, else to the working directory. The paths of data.path and data.test are so
+ *  already.
+ *  \param[out] resolved  owned by the caller; free with comity_free */
 COMITY_API COMITY_MUST_CHECK comity_status comity_config_resolve_path(const comity_config *config,
                                                                       const char *key, const char *path,
                                                                       char **resolved);
@@ -108,9 +109,9 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_config_write(const comity_conf
                                                                const char *prefix, char **yaml);
 
 /** Name the differences that make results differ: compare all settings but those that may change between a
- * run and its resumption (where things are written, how much is logged, when to stop); paths count as
- * absolute ones. \param[out] difference
- * "" if none, else "key: 'old' here, 'new' there; ..."; owned by the caller */
+ *  run and its resumption (where things are written, how much is logged, when to stop); paths count as
+ *  absolute ones.
+ *  \param[out] difference "" if none, else "key: 'old' here, 'new' there; ..."; owned by the caller */
 COMITY_API COMITY_MUST_CHECK comity_status comity_config_compare(const comity_config *ours,
                                                                  const comity_config *theirs,
                                                                  char **difference);

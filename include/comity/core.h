@@ -257,7 +257,8 @@ typedef struct comity_layout {
   size_t length; /* floats in the packed buffer */
 } comity_layout;
 
-/** Append a field. \return COMITY_ERR_ARG when the layout is full or has that name already. */
+/** Append a field.
+ *  \return COMITY_ERR_ARG when the layout is full or has that name already. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_layout_add(comity_layout *layout, const char *name,
                                                              size_t length, comity_combine combine);
 /** The field of that name, or NULL. */

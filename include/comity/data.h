@@ -67,8 +67,9 @@ typedef struct comity_dataset_info {
 } comity_dataset_info;
 
 /** Open and check the structure: shapes, types, offsets. Reads no examples. Not collective. NULL options =
- * defaults. A flat file without `offsets` is one client. \return COMITY_OK, COMITY_ERR_NOT_FOUND,
- * COMITY_ERR_PERMISSION, COMITY_ERR_DATA, COMITY_ERR_MEMORY; messages name file, dataset and client */
+ *  defaults. A flat file without `offsets` is one client.
+ *  \return COMITY_OK, COMITY_ERR_NOT_FOUND, COMITY_ERR_PERMISSION, COMITY_ERR_DATA, COMITY_ERR_MEMORY;
+ *         messages name file, dataset and client */
 COMITY_API COMITY_MUST_CHECK comity_status comity_dataset_open(const char *path,
                                                                const comity_dataset_options *options,
                                                                comity_dataset **dataset);
@@ -78,10 +79,11 @@ COMITY_API const comity_dataset_info *comity_dataset_describe(const comity_datas
 COMITY_API size_t comity_dataset_count(const comity_dataset *dataset, comity_split split, size_t client);
 /** The client's own name in the file, or "client <n>". Borrowed until the next call. */
 COMITY_API const char *comity_dataset_client_name(const comity_dataset *dataset, size_t client);
-/** For people: what the file holds, examples per client, labels, names. Reads all labels. \return COMITY_OK,
- * COMITY_ERR_DATA, COMITY_ERR_MEMORY */
+/** For people: what the file holds, examples per client, labels, names. Reads all labels.
+ *  \return COMITY_OK, COMITY_ERR_DATA, COMITY_ERR_MEMORY */
 COMITY_API COMITY_MUST_CHECK comity_status comity_dataset_print(comity_dataset *dataset, FILE *out);
-/** Names of the features, when the file has them (CSV imports do). \return NULL when it has not */
+/** Names of the features, when the file has them (CSV imports do).
+ *  \return NULL when it has not */
 COMITY_API const char *comity_dataset_feature_name(const comity_dataset *dataset, size_t feature);
 
 /** Examples of one client, as stored. A view: owns nothing. */
@@ -100,8 +102,9 @@ typedef struct comity_examples {
 
 /** Bring one client's examples into memory (from the cache or the file) and check its labels.
  *  \param[out] examples  view, borrowed until the next load on this dataset or its destruction; mean and
- * inverse are NULL \return COMITY_OK, COMITY_ERR_DATA (unreadable, label out of range, not finite; names
- * file, client and row), COMITY_ERR_MEMORY */
+ *         inverse are NULL
+ *  \return COMITY_OK, COMITY_ERR_DATA (unreadable, label out of range, not finite; names file, client and
+ *         row), COMITY_ERR_MEMORY */
 COMITY_API COMITY_MUST_CHECK comity_status comity_dataset_load(comity_dataset *dataset, comity_split split,
                                                                size_t client, comity_examples *examples);
 
@@ -118,7 +121,8 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_dataset_rows(comity_dataset *d
 COMITY_API void comity_examples_batch(const comity_examples *examples, const uint32_t *index, size_t first,
                                       size_t count, float *x, float *y);
 
-/** Check that all features of the view are finite. \return COMITY_ERR_DATA naming the row and feature */
+/** Check that all features of the view are finite.
+ *  \return COMITY_ERR_DATA naming the row and feature */
 COMITY_API COMITY_MUST_CHECK comity_status comity_examples_check(const comity_examples *examples);
 
 /* ---------------------------------------------------------------------------------------------- writing flat
@@ -141,13 +145,15 @@ typedef struct comity_dataset_writer_options {
 
 COMITY_API COMITY_MUST_CHECK comity_status comity_dataset_writer_new(
     const char *path, const comity_dataset_writer_options *options, comity_dataset_writer **writer);
-/** Start the next client. \param[in] name  NULL for none; all clients have names or none */
+/** Start the next client.
+ *  \param[in] name  NULL for none; all clients have names or none */
 COMITY_API COMITY_MUST_CHECK comity_status comity_dataset_writer_client(comity_dataset_writer *writer,
                                                                         const char *name);
-/** Append rows to the current client's split. x: (count, width) of the type, y: (count, targets).
- *  Test rows that come before the first client is started are a central test set; a writer that never starts
- * one writes a file of one client. \return COMITY_ERR_DATA for labels that are no class or not finite,
- * COMITY_ERR_FULL, COMITY_ERR_IO; the writer can then only be destroyed */
+/** Append rows to the current client's split. x: (count, width) of the type, y: (count, targets). Test rows
+ *  that come before the first client is started are a central test set; a writer that never starts one writes
+ *  a file of one client.
+ *  \return COMITY_ERR_DATA for labels that are no class or not finite, COMITY_ERR_FULL, COMITY_ERR_IO; the
+ *         writer can then only be destroyed */
 COMITY_API COMITY_MUST_CHECK comity_status comity_dataset_writer_add(comity_dataset_writer *writer,
                                                                      comity_split split, size_t count,
                                                                      const void *x, const float *y);
@@ -169,16 +175,17 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_import_idx(const comity_import
 typedef struct comity_import_csv_options {
   const char *const *paths; /* one file, or one per silo/client; .gz or plain */
   size_t path_count;
-  const char *const *test_paths; /* files whose rows form the central test set; may be given without `paths` */
+  const char *const
+      *test_paths; /* files whose rows form the central test set; may be given without `paths` */
   size_t test_count;
   const char *test_rows; /* text file with the numbers of the held-out rows of the only file in `paths`,
                             counted from 1 over its data rows (header and blank lines do not count); or NULL */
-  char separator;      /* 0 = found out from the first line: , ; tab | or runs of blanks; ' ' = runs of blanks */
-  int header;          /* 1 yes, 0 no, -1 found out: a first line without any number */
-  const char *label;   /* column name or number from 1; NULL = the last */
-  const char *client;  /* column that names the client, or NULL: one client per file */
-  const char *split;   /* column whose value "test" marks held-out rows, or NULL */
-  const char *missing; /* text that means missing besides the empty field; NULL = "?" */
+  char separator; /* 0 = found out from the first line: , ; tab | or runs of blanks; ' ' = runs of blanks */
+  int header;     /* 1 yes, 0 no, -1 found out: a first line without any number */
+  const char *label;              /* column name or number from 1; NULL = the last */
+  const char *client;             /* column that names the client, or NULL: one client per file */
+  const char *split;              /* column whose value "test" marks held-out rows, or NULL */
+  const char *missing;            /* text that means missing besides the empty field; NULL = "?" */
   const char *on_missing;         /* "drop" the row | "mean" of the column | "error" (NULL) */
   const char *const *categorical; /* columns to one-hot besides those that hold text: "cp", or "cp=1,2,3,4"
                                      to fix the levels and their order, so that silos that import on their own
@@ -200,7 +207,8 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_import_csv(const comity_import
                                                              const char *out);
 
 /** LEAF's JSON (Caldas et al. 2018): {"users": [...], "num_samples": [...], "user_data": {user: {"x": [...],
- * "y": [...]}}}. \param[in] test  LEAF's test file of the same users, or NULL */
+ *  "y": [...]}}}.
+ *  \param[in] test  LEAF's test file of the same users, or NULL */
 COMITY_API COMITY_MUST_CHECK comity_status comity_import_leaf(const char *const *train, size_t train_count,
                                                               const char *test, const char *out);
 

@@ -99,8 +99,8 @@ typedef struct comity_absence {
 typedef struct comity_recorder comity_recorder;
 
 /** Open the records of a run folder: metrics.jsonl, metrics.csv, results.h5. With `resume_round` > 0, records
- * after that round are cut off and new ones are appended; otherwise existing records are replaced. \param[in]
- * job  resolved job, stored in results.h5 */
+ *  after that round are cut off and new ones are appended; otherwise existing records are replaced.
+ *  \param[in] job  resolved job, stored in results.h5 */
 COMITY_API COMITY_MUST_CHECK comity_status comity_recorder_new(const char *folder, size_t ranks,
                                                                uint64_t resume_round, const char *job,
                                                                comity_recorder **recorder);

@@ -86,7 +86,8 @@ COMITY_API size_t comity_model_tensors(const comity_model *model);
 COMITY_API const comity_tensor *comity_model_tensor(const comity_model *model, size_t i);
 
 /** Initial parameters: every tensor of a layer from U(-1/sqrt(fan_in), 1/sqrt(fan_in)), keyed (seed,
- * COMITY_RANDOM_INIT, tensor); or zeros. \param[out] parameters  (P) */
+ *  COMITY_RANDOM_INIT, tensor); or zeros.
+ *  \param[out] parameters  (P) */
 COMITY_API void comity_model_init(const comity_model *model, uint64_t seed, bool zero, float *parameters);
 
 /** Memory for activations and their gradients for up to `batch` examples. Reused by every call that is handed
@@ -107,15 +108,16 @@ COMITY_API const float *comity_model_forward(const comity_model *model, const fl
 
 /** Loss and gradient for the batch in the workspace.
  *  \param[in]  dropout     stream for masks, opened by the caller per step and only read; NULL = nothing is
- * dropped \param[out] gradient    (P) mean over the batch, plus l2 * parameters \return the mean
- * loss over the batch, plus l2/2 |parameters|^2 */
+ *         dropped
+ *  \param[out] gradient    (P) mean over the batch, plus l2 * parameters
+ *  \return the mean loss over the batch, plus l2/2 |parameters|^2 */
 COMITY_API double comity_model_gradient(const comity_model *model, const float *parameters,
                                         comity_workspace *workspace, size_t count,
                                         const comity_random *dropout, float *gradient);
 
 /** One step of plain SGD, parameters -= rate * gradient, for when nobody needs to see the gradient: weight
- * gradients are never stored. Equal to comity_model_gradient followed by the step up to rounding. \return as
- * comity_model_gradient, before the step */
+ *  gradients are never stored. Equal to comity_model_gradient followed by the step up to rounding.
+ *  \return as comity_model_gradient, before the step */
 COMITY_API double comity_model_step(const comity_model *model, float *parameters, comity_workspace *workspace,
                                     size_t count, const comity_random *dropout, double rate);
 

@@ -29,15 +29,16 @@ typedef struct comity_run_result {
 } comity_run_result;
 
 /** Run a job from its checked settings to a trained model in its run folder. Collective; `config` must match
- * on all ranks. \param[out] result  on the server; may be NULL elsewhere \return the same on every rank:
- * COMITY_OK, COMITY_REQUEUE, or what went wrong first and worst */
+ *  on all ranks.
+ *  \param[out] result  on the server; may be NULL elsewhere
+ *  \return the same on every rank: COMITY_OK, COMITY_REQUEUE, or what went wrong first and worst */
 COMITY_API COMITY_MUST_CHECK comity_status comity_run(comity_comm *comm, const comity_config *config,
                                                       const comity_run_options *options,
                                                       comity_run_result *result);
 
 /** Everything that can be wrong with a job before its first round: settings, files, shapes, memory,
- * permissions. Collective. Writes nothing. \param[in] report  gets one line per finding or fact, on the
- * server; may be NULL */
+ *  permissions. Collective. Writes nothing.
+ *  \param[in] report  gets one line per finding or fact, on the server; may be NULL */
 COMITY_API COMITY_MUST_CHECK comity_status comity_run_check(comity_comm *comm, const comity_config *config,
                                                             FILE *report);
 

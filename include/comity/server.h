@@ -36,14 +36,16 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_selector_find(const char *name
 COMITY_API size_t comity_cohort_size(const comity_config *config, size_t clients);
 
 /** Local work of each member of a cohort in a round with stragglers (Li et al. 2020, sec. 5.2): a share of
- * the cohort, rounded, does a uniform 1 ... epochs-1 epochs instead of all; with 1 epoch it does 0, nothing.
- * Keyed (seed, COMITY_RANDOM_STRAGGLER, round). \param[in]  share   [0,1] \param[out] epochs_of  (count) epochs of each
- * member; equal to `epochs` for those who finish */
+ *  the cohort, rounded, does a uniform 1 ... epochs-1 epochs instead of all; with 1 epoch it does 0, nothing.
+ *  Keyed (seed, COMITY_RANDOM_STRAGGLER, round).
+ *  \param[in]  share   [0,1]
+ *  \param[out] epochs_of  (count) epochs of each member; equal to `epochs` for those who finish */
 COMITY_API void comity_straggle(uint64_t seed, size_t round, double share, size_t count, size_t epochs,
                                 size_t *epochs_of);
 
 /** Share out a cohort's work over participants so that each has about the same number of examples: longest
- * first, to whoever has least so far. The same on all ranks. \param[in]  work  (count) cost of each member
+ *  first, to whoever has least so far. The same on all ranks.
+ *  \param[in]  work  (count) cost of each member
  *  \param[out] owner (count) participant of each member */
 COMITY_API COMITY_MUST_CHECK comity_status comity_assign_balanced(const uint64_t *work, size_t count,
                                                                   int participants, int *owner);
