@@ -211,12 +211,22 @@ comity_status comity_recorder_flush(comity_recorder *recorder) {
   return recorder->stale ? write_results(recorder) : COMITY_OK;
 }
 
+/* The text files have it all should this fail, so what is worth telling is why the run ends, if anything. */
+static void write_last_results(comity_recorder *recorder) {
+  char *reason = comity_text("%s", comity_error_message());
+  if (write_results(recorder) != COMITY_OK)
+    comity_error_clear();
+  if (reason != NULL && reason[0] != '\0')
+    (void)comity_fail(COMITY_ERR_IO, "%s", reason);
+  comity_free(reason);
+}
+
 void comity_recorder_destroy(comity_recorder **recorder) {
   if (recorder == NULL || *recorder == NULL)
     return;
   comity_recorder *old = *recorder;
-  if (old->stale && write_results(old) != COMITY_OK) /* the text files have it all */
-    comity_error_clear();
+  if (old->stale)
+    write_last_results(old);
   if (old->jsonl.handle >= 0)
     close(old->jsonl.handle);
   if (old->csv.handle >= 0)
