@@ -79,12 +79,17 @@ static const char usage_partition[] =
     "  --scheme iid          equal parts at random\n"
     "           shards       each client gets --shards runs of the examples sorted by class (default 2)\n"
     "           dirichlet    class proportions from Dir(--alpha times those of the whole), equal sizes\n"
-    "           quantity     sizes from Dir(--alpha), at least --minimum examples each\n"
+    "           label_dirichlet  each class is shared out by Dir(--alpha); sizes differ\n"
+    "           classes      each client has --classes classes (default 2), shared equally\n"
+    "           quantity     sizes from Dir(--alpha), classes alike\n"
     "           column       clients are the values of --column (a feature, or y for the label)\n"
     "           fedprox      two classes per client and sizes by a power law\n"
     "  --clients N           number of clients; not needed by 'column'\n"
     "  --seed N              another deal for another number; 1 by default\n"
-    "  --minimum N           fewest examples a client may have; 1 by default\n"
+    "  --minimum N           fewest examples a client may have; 10 by default for label_dirichlet and "
+    "quantity,\n"
+    "                        which draw again until then, else 1\n"
+    "  --alpha A             0.5 by default; the smaller, the more do clients differ\n"
     "  --merge-test          deal the test examples too\n"
     "  --test-fraction F     this part of each client's examples becomes its own test set\n"
     "\n"
@@ -307,11 +312,12 @@ static comity_status import_leaf(int argc, char **argv, const char **out, bool *
 static comity_status partition(int argc, char **argv, const char **out, bool *help) {
   text_list in = {0};
   int merge_test = 0;
-  comity_partition_options o = {.seed = 1, .shards_per_client = 2, .alpha = 0.5};
+  comity_partition_options o = {.seed = 1, .shards_per_client = 2, .classes_per_client = 2, .alpha = 0.5};
   const argument arguments[] = {{"scheme", TEXT, &o.scheme},
                                 {"clients", SIZE, &o.clients},
                                 {"seed", SEED, &o.seed},
                                 {"shards", SIZE, &o.shards_per_client},
+                                {"classes", SIZE, &o.classes_per_client},
                                 {"alpha", REAL, &o.alpha},
                                 {"minimum", SIZE, &o.minimum},
                                 {"column", TEXT, &o.column},

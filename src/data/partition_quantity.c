@@ -2,22 +2,16 @@
  * and again until the smallest has enough. */
 #include "partition_impl.h"
 
-#include <math.h>
-
 enum { ATTEMPTS = 1000 };
 
 /* end[k]: examples of clients 0 ... k. \return the size of the smallest client */
 static size_t draw_sizes(const comity_partition_options *options, size_t examples, size_t attempt,
                          double *share, size_t *end) {
   comity_random random;
-  double largest = -INFINITY, total = 0, sum = 0;
   comity_random_open(&random, options->seed, COMITY_RANDOM_PARTITION, COMITY_DEAL_SIZES, attempt, 0);
-  for (size_t k = 0; k < options->clients; k++) {
-    share[k] = comity_random_log_gamma(&random, options->alpha);
-    largest = share[k] > largest ? share[k] : largest;
-  }
   for (size_t k = 0; k < options->clients; k++)
-    total += share[k] = exp(share[k] - largest);
+    share[k] = comity_random_log_gamma(&random, options->alpha);
+  double total = comity_deal_weights(share, options->clients), sum = 0;
   size_t smallest = examples, before = 0;
   for (size_t k = 0; k < options->clients; k++) {
     sum += share[k];
@@ -33,27 +27,18 @@ static comity_status deal(const comity_partition_options *options, const uint32_
                           size_t examples, uint32_t *owner) {
   (void)labels;
   (void)classes;
-  size_t minimum = options->minimum > 0 ? options->minimum : 1, *end = NULL, attempt = 0, client = 0;
+  size_t minimum = comity_deal_minimum(options), *end = NULL, attempt = 0, client = 0;
   uint32_t *order = NULL;
   double *share = NULL;
   comity_status status;
-  COMITY_TRY(comity_deal_check(options, examples));
-  COMITY_REQUIRE(options->alpha > 0 && isfinite(options->alpha), COMITY_ERR_USAGE,
-                 "alpha must be above 0 and finite, not %g", options->alpha);
-  COMITY_REQUIRE(minimum <= examples / options->clients, COMITY_ERR_USAGE,
-                 "%zu clients of at least %zu examples need more than the %zu there are", options->clients,
-                 minimum, examples);
+  COMITY_TRY(comity_deal_check_drawn(options, examples));
   COMITY_TRY_OR(done, COMITY_NEW(end, options->clients));
   COMITY_TRY_OR(done, COMITY_NEW(share, options->clients));
   COMITY_TRY_OR(done, comity_deal_shuffled(options->seed, COMITY_DEAL_ORDER, examples, &order));
   while (attempt < ATTEMPTS && draw_sizes(options, examples, attempt, share, end) < minimum)
     attempt++;
   if (attempt == ATTEMPTS) {
-    status =
-        comity_fail(COMITY_ERR_USAGE,
-                    "%d draws of client sizes always left some client with fewer than %zu examples; take a "
-                    "larger alpha than %g, fewer clients or a smaller minimum",
-                    ATTEMPTS, minimum, options->alpha);
+    status = comity_deal_fail_drawn(options, ATTEMPTS);
     goto done;
   }
   for (size_t i = 0; i < examples; i++) {

@@ -1,11 +1,14 @@
 /* The list of partition schemes, and what they share. */
 #include "partition_impl.h"
 
+#include <math.h>
 #include <string.h>
 
 static const comity_partitioner *const partitioners[] = {
-    &comity_partitioner_iid,      &comity_partitioner_shards, &comity_partitioner_dirichlet,
-    &comity_partitioner_quantity, &comity_partitioner_column, &comity_partitioner_fedprox};
+    &comity_partitioner_iid,       &comity_partitioner_shards,
+    &comity_partitioner_dirichlet, &comity_partitioner_label_dirichlet,
+    &comity_partitioner_classes,   &comity_partitioner_quantity,
+    &comity_partitioner_column,    &comity_partitioner_fedprox};
 enum { PARTITIONER_COUNT = sizeof partitioners / sizeof partitioners[0] };
 
 const comity_partitioner *const *comity_partitioner_list(size_t *count) {
@@ -38,6 +41,40 @@ comity_status comity_deal_need_classes(const comity_partition_options *options, 
   COMITY_REQUIRE(classes > 0, COMITY_ERR_USAGE,
                  "partition scheme '%s' deals by class, but the targets are real numbers", options->scheme);
   return COMITY_OK;
+}
+
+size_t comity_deal_minimum(const comity_partition_options *options) {
+  return options->minimum > 0 ? options->minimum : 10;
+}
+
+comity_status comity_deal_check_drawn(const comity_partition_options *options, size_t examples) {
+  size_t minimum = comity_deal_minimum(options);
+  COMITY_TRY(comity_deal_check(options, examples));
+  COMITY_REQUIRE(options->alpha > 0 && isfinite(options->alpha), COMITY_ERR_USAGE,
+                 "alpha must be above 0 and finite, not %g", options->alpha);
+  COMITY_REQUIRE(
+      minimum <= examples / options->clients, COMITY_ERR_USAGE,
+      "%zu clients of at least %zu examples need more than the %zu there are; take fewer clients or "
+      "a smaller minimum",
+      options->clients, minimum, examples);
+  return COMITY_OK;
+}
+
+comity_status comity_deal_fail_drawn(const comity_partition_options *options, size_t attempts) {
+  return comity_fail(
+      COMITY_ERR_USAGE,
+      "%zu draws always left some client with fewer than %zu examples; take a larger alpha than "
+      "%g, fewer clients or a smaller minimum",
+      attempts, comity_deal_minimum(options), options->alpha);
+}
+
+double comity_deal_weights(double *weight, size_t count) {
+  double largest = -INFINITY, total = 0;
+  for (size_t i = 0; i < count; i++)
+    largest = weight[i] > largest ? weight[i] : largest;
+  for (size_t i = 0; i < count; i++)
+    total += weight[i] = exp(weight[i] - largest);
+  return total;
 }
 
 comity_status comity_deal_shuffled(uint64_t seed, uint64_t stream, size_t count, uint32_t **order) {

@@ -15,6 +15,7 @@ static comity_partition_options options_for(const comity_partitioner *p, uint64_
                                     .clients = CLIENTS,
                                     .seed = seed,
                                     .shards_per_client = 2,
+                                    .classes_per_client = 2,
                                     .alpha = 0.7,
                                     .minimum = 3};
 }
@@ -39,7 +40,7 @@ static void names_are_unique_and_sources_are_given(void **state) {
     for (size_t other = 0; other < s_; other++)
       assert_string_not_equal(p->name, list[other]->name);
   }
-  assert_int_equal(schemes, 6);
+  assert_int_equal(schemes, 8);
 }
 
 static void every_example_gets_one_client_and_every_client_an_example(void **state) {

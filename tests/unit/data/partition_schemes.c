@@ -98,6 +98,69 @@ static void small_alpha_separates_classes_and_large_alpha_mixes_them(void **stat
   }
 }
 
+/* The published balancing: who has a fair number gets none of the classes that follow, so a client ends with at
+ * most that number and one class. */
+static void label_dirichlet_shares_each_class_and_keeps_sizes_in_bounds(void **state) {
+  static const double alphas[] = {0.1, 1e6};
+  for (int a = 0; a < 2; a++) {
+    comity_dataset *d = dealt(
+        *state, false,
+        (comity_partition_options){.scheme = "label_dirichlet", .clients = 8, .seed = 5, .alpha = alphas[a]});
+    size_t present = 0;
+    for (size_t k = 0; k < 8; k++) {
+      size_t count = comity_dataset_count(d, COMITY_SPLIT_TRAIN, k);
+      assert_in_range(count, 10, ROWS_IN / 8 + ROWS_IN / CLASSES_IN);
+      present += classes_of(d, k);
+    }
+    if (a == 0)
+      assert_in_range(present, 8, 30);
+    else
+      assert_in_range(present, 40, 48);
+    assert_int_equal(check_rows(d), ROWS_IN);
+    comity_dataset_destroy(&d);
+  }
+}
+
+/* After the only class with examples everybody has exactly the fair number, and nobody has room. */
+static void label_dirichlet_bears_classes_without_examples(void **state) {
+  (void)state;
+  const comity_partitioner *scheme = NULL;
+  uint32_t labels[64] = {0}, owner[64];
+  const comity_partition_options options = {
+      .scheme = "label_dirichlet", .clients = 2, .alpha = 1e12, .minimum = 32};
+  assert_ok(comity_partitioner_find("label_dirichlet", &scheme));
+  assert_ok(scheme->deal(&options, labels, 3, 64, owner));
+  size_t sizes[2] = {0};
+  for (size_t i = 0; i < 64; i++)
+    sizes[owner[i]]++;
+  assert_int_equal(sizes[0], 32);
+  assert_int_equal(sizes[1], 32);
+}
+
+static void classes_gives_each_client_that_many_and_its_own_first(void **state) {
+  for (size_t each = 1; each <= CLASSES_IN; each++) {
+    comity_dataset *d = dealt(
+        *state, false,
+        (comity_partition_options){.scheme = "classes", .clients = 9, .seed = 4, .classes_per_client = each});
+    for (size_t k = 0; k < 9; k++) {
+      comity_examples e;
+      bool own = false;
+      assert_int_equal(classes_of(d, k), each);
+      assert_ok(comity_dataset_load(d, COMITY_SPLIT_TRAIN, k, &e));
+      for (size_t i = 0; i < e.count; i++)
+        own |= (size_t)e.y[i] == k % CLASSES_IN;
+      assert_true(own);
+    }
+    assert_int_equal(check_rows(d), ROWS_IN);
+    comity_dataset_destroy(&d);
+  }
+  /* Fewer clients than classes: what nobody has is left out. */
+  comity_dataset *d = dealt(
+      *state, false, (comity_partition_options){.scheme = "classes", .clients = 2, .classes_per_client = 1});
+  assert_int_equal(check_rows(d), 2 * ROWS_IN / CLASSES_IN);
+  comity_dataset_destroy(&d);
+}
+
 static void quantity_keeps_the_minimum_or_says_that_it_cannot(void **state) {
   place *p = *state;
   comity_partition_options options = {.scheme = "quantity", .clients = 20, .alpha = 0.5, .minimum = 2};
@@ -185,12 +248,18 @@ static void what_cannot_be_dealt_is_refused(void **state) {
     comity_partition_options options;
     const char *message;
   } cases[] = {
-      {{.scheme = "magic", .clients = 2}, "schemes are iid, shards, dirichlet, quantity, column, fedprox"},
+      {{.scheme = "magic", .clients = 2},
+       "schemes are iid, shards, dirichlet, label_dirichlet, classes, quantity"},
       {{.scheme = "iid"}, "at least one client"},
       {{.scheme = "iid", .clients = 601}, "601 clients are more than the 600 examples"},
       {{.scheme = "iid", .clients = 3, .minimum = 201}, "fewer than the minimum of 201"},
       {{.scheme = "shards", .clients = 301, .shards_per_client = 2}, "need more than the 600"},
       {{.scheme = "dirichlet", .clients = 3}, "alpha must be above 0"},
+      {{.scheme = "label_dirichlet", .clients = 61, .alpha = 1}, "61 clients of at least 10 examples"},
+      {{.scheme = "label_dirichlet", .clients = 3, .alpha = -1}, "alpha must be above 0"},
+      {{.scheme = "label_dirichlet", .clients = 30, .alpha = 1e-9}, "fewer than 10 examples"},
+      {{.scheme = "classes", .clients = 6}, "1 to 6 classes"},
+      {{.scheme = "classes", .clients = 6, .classes_per_client = 7}, "but not 7"},
       {{.scheme = "column", .column = "town"}, "has no feature 'town'"},
       {{.scheme = "column", .column = "site", .clients = 5}, "3 different values"},
       {{.scheme = "fedprox", .clients = 300}, "too few to give 5"},
@@ -206,6 +275,9 @@ static void what_cannot_be_dealt_is_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {PLACED(shards_give_equal_sizes_and_few_classes),
                                      PLACED(small_alpha_separates_classes_and_large_alpha_mixes_them),
+                                     PLACED(label_dirichlet_shares_each_class_and_keeps_sizes_in_bounds),
+                                     cmocka_unit_test(label_dirichlet_bears_classes_without_examples),
+                                     PLACED(classes_gives_each_client_that_many_and_its_own_first),
                                      PLACED(quantity_keeps_the_minimum_or_says_that_it_cannot),
                                      PLACED(a_column_names_its_clients),
                                      PLACED(fedprox_gives_two_classes_and_holds_out_a_tenth),
