@@ -41,6 +41,9 @@ static void draw_centres(const comity_blobs_options *options, size_t width, doub
 static comity_status check_options(const comity_blobs_options *o, size_t *width) {
   COMITY_REQUIRE(o->clients > 0 && o->examples > 0, COMITY_ERR_USAGE,
                  "blobs need at least one client and one example per client");
+  COMITY_REQUIRE(o->clients <= UINT32_MAX && o->examples <= UINT32_MAX, COMITY_ERR_USAGE,
+                 "blobs have at most 2^32 - 1 clients and as many examples each, not %zu and %zu", o->clients,
+                 o->examples);
   COMITY_REQUIRE(o->classes > 0 && o->classes <= 1 << 16, COMITY_ERR_USAGE,
                  "blobs have 1 to 65536 classes, not %zu", o->classes);
   COMITY_REQUIRE(o->image_side <= 4096, COMITY_ERR_USAGE,

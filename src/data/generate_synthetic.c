@@ -80,6 +80,8 @@ static comity_status write_client(const comity_synthetic_options *options, size_
 
 comity_status comity_generate_synthetic(const comity_synthetic_options *options, const char *out) {
   COMITY_REQUIRE(options->clients > 0, COMITY_ERR_USAGE, "a synthetic dataset needs at least one client");
+  COMITY_REQUIRE(options->clients <= UINT32_MAX, COMITY_ERR_USAGE,
+                 "a synthetic dataset has at most 2^32 - 1 clients, not %zu", options->clients);
   COMITY_REQUIRE(options->alpha >= 0 && isfinite(options->alpha) && options->beta >= 0 &&
                      isfinite(options->beta),
                  COMITY_ERR_USAGE, "alpha and beta must be finite and not negative, not %g and %g",
