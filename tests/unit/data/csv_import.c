@@ -140,7 +140,7 @@ static void files_become_clients_that_share_levels(void **state) {
                          gzip_file(p, "west.csv.gz", "c,y\nv,1\nu,1\n", 12)};
   const char *test = text_file(p, "t.csv", "c,y\nw,2\n");
   comity_import_csv_options options =
-      OPTIONS(.paths = paths, .path_count = 2, .test_paths = &test, .test_count = 1);
+      OPTIONS(.paths = paths, .path_count = 2, .test_paths = &test, .test_count = 1, LIST("y=0,1,2"));
   assert_ok(comity_import_csv(&options, p->path));
   comity_dataset *d = opened(p->path);
   const comity_dataset_info *info = comity_dataset_describe(d);
@@ -156,6 +156,25 @@ static void files_become_clients_that_share_levels(void **state) {
   paths[1] = text_file(p, "other.csv", "d,y\nv,1\n");
   assert_int_equal(comity_import_csv(&options, p->path), COMITY_ERR_DATA);
   assert_says("other.csv:1: column 1 is called 'd', but 'c'");
+}
+
+/* A class that only test rows have is more often a spelling of another one, as in Adult's two files. */
+static void a_class_of_test_rows_alone_is_asked_about(void **state) {
+  place *p = *state;
+  const char *path = text_file(p, "train.csv", "x,y\n1,no\n2,yes\n"),
+             *test = text_file(p, "test.csv", "x,y\n3,no.\n4,yes.\n");
+  comity_import_csv_options options =
+      OPTIONS(.paths = &path, .path_count = 1, .test_paths = &test, .test_count = 1);
+  assert_int_equal(comity_import_csv(&options, p->path), COMITY_ERR_DATA);
+  assert_says("test.csv:2: column 'y': no train row has the class 'no.'");
+  options.positive = "yes|yes.";
+  assert_ok(comity_import_csv(&options, p->path));
+  comity_dataset *d = opened(p->path);
+  assert_int_equal(comity_dataset_describe(d)->classes, 2);
+  comity_dataset_destroy(&d);
+  options.path_count = 0; /* test files alone are to be joined with train data from elsewhere */
+  options.positive = NULL;
+  assert_ok(comity_import_csv(&options, p->path));
 }
 
 static void listed_rows_are_held_out(void **state) {
@@ -249,6 +268,7 @@ int main(void) {
                                      PLACED(a_positive_label_is_one_and_all_others_zero),
                                      PLACED(rows_are_grouped_by_the_client_column),
                                      PLACED(files_become_clients_that_share_levels),
+                                     PLACED(a_class_of_test_rows_alone_is_asked_about),
                                      PLACED(listed_rows_are_held_out),
                                      PLACED(damaged_tables_are_refused_by_file_line_and_column),
                                      PLACED(real_tables_have_their_published_counts)};
