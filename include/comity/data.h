@@ -216,16 +216,16 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_import_leaf(const char *const 
  * partitioners */
 
 typedef struct comity_partition_options {
-  const char *
-      scheme; /* "iid" | "shards" | "dirichlet" | "label_dirichlet" | "classes" | "quantity" | "column" | "fedprox" */
+  const char *scheme; /* "iid" | "shards" | "dirichlet" | "label_dirichlet" | "classes" | "quantity" |
+                         "column" | "fedprox" */
   size_t clients;
   uint64_t seed;
   size_t shards_per_client;  /* shards: 2 in McMahan et al. 2017 */
-  size_t classes_per_client; /* classes: k in "#C=k" */
-  double
-      alpha; /* dirichlet: label concentration (Hsu et al. 2019); label_dirichlet, quantity: of a class over clients, of sizes (Li et al. 2022) */
-  size_t
-      minimum; /* fewest examples a client may have; draws are repeated until then; 0 = 10 for label_dirichlet and quantity, else 1 */
+  size_t classes_per_client; /* classes: k of "#C=k" in Li et al. 2022 */
+  double alpha;   /* concentration. dirichlet: of a client's classes (Hsu et al. 2019); label_dirichlet: of
+                         a class's clients; quantity: of the sizes (both Li et al. 2022) */
+  size_t minimum; /* fewest examples a client may have; label_dirichlet and quantity draw again until then.
+                         0 = 10 for these two, as in Li et al. 2022, and 1 for all others */
   const char *column; /* column: name or number from 1 of the feature whose value names the client; "y" = the
                          label */
   bool merge_test;    /* deal the test examples of `in` together with its train examples */
@@ -233,7 +233,8 @@ typedef struct comity_partition_options {
 } comity_partition_options;
 /** Deal the train examples of dataset `in` (of any layout) to clients and write a flat dataset; its test
  * split is carried over as a central one. Source: McMahan et al. 2017 sec. 3 (iid, shards), Hsu et al. 2019
- * sec. 3.1 (dirichlet), Li et al. 2022 (label_dirichlet, classes, quantity). Holds one GiB of examples at most and reads `in` as often as that takes. */
+ * sec. 3.1 (dirichlet), Li et al. 2022 (label_dirichlet, classes, quantity). Holds one GiB of examples at most
+ * and reads `in` as often as that takes. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_partition(const char *in,
                                                             const comity_partition_options *options,
                                                             const char *out);
