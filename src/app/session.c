@@ -95,6 +95,17 @@ static comity_status with_job(comity_comm *comm, const char *path, char *const *
   return status;
 }
 
+/* MPI_Abort ends all ranks at once, with SIGTERM first, so whoever comes first must have said why: the server,
+ * or when that is the one that hangs, the first of the others. */
+static void leave_without_others(int rank, comity_status status) {
+  if (rank > 0)
+    comity_clock_sleep(rank < 30 ? 1 + 0.1 * rank : 4);
+  if (rank > 0 && !stop_requested)
+    (void)comity_app_fail(status);
+  fflush(NULL);
+  MPI_Abort(MPI_COMM_WORLD, comity_status_exit_code(status));
+}
+
 int comity_app_session(int *argc, char ***argv, const char *path, char *const *overrides, size_t count,
                        comity_app_work work, void *context) {
   comity_comm *comm = NULL;
@@ -113,10 +124,8 @@ int comity_app_session(int *argc, char ***argv, const char *path, char *const *o
   else if (status != COMITY_OK && speaks)
     code = comity_app_fail(status);
   /* After these, members may hang or be gone; MPI_Finalize would wait for them. */
-  if (status == COMITY_ERR_TIMEOUT || status == COMITY_ERR_COMM) {
-    fflush(NULL);
-    MPI_Abort(MPI_COMM_WORLD, code);
-  }
+  if (status == COMITY_ERR_TIMEOUT || status == COMITY_ERR_COMM)
+    leave_without_others(speaks ? 0 : comity_comm_rank(comm), status);
   comity_comm_destroy(&comm);
   MPI_Finalize();
   return code;
