@@ -135,6 +135,8 @@ COMITY_API comity_score comity_model_score(const comity_model *model, const floa
                                            comity_workspace *workspace, size_t count, float *scores);
 /** Whether labels are 0/1 and comity_model_score gives scores: two classes, or one logit. */
 COMITY_API bool comity_model_is_binary(const comity_model *model);
+/** Whether predictions are right or wrong, so that there is an accuracy. Not with mean_squared_error. */
+COMITY_API bool comity_model_classifies(const comity_model *model);
 
 #ifdef __cplusplus
 }

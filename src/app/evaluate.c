@@ -77,8 +77,7 @@ static void print_number(const char *name, double value, bool json, bool last) {
 
 static void print_result(const totals *all, const comity_loaded_model *loaded, double auc, bool json) {
   double count = (double)all->examples;
-  bool binary = comity_model_is_binary(loaded->model),
-       classes = comity_model_describe(loaded->model)->classes > 0;
+  bool binary = comity_model_is_binary(loaded->model), classes = comity_model_classifies(loaded->model);
   if (json)
     printf("{");
   print_number("round", (double)loaded->round, json, false);

@@ -22,6 +22,13 @@ static const char *spoken(comity_curve curve) {
   }
 }
 
+static void print_cell(FILE *out, const char *format, const char *blank, double value) {
+  if (isnan(value))
+    fprintf(out, "%s", blank);
+  else
+    fprintf(out, format, value);
+}
+
 static void print_best(const comity_history *history, FILE *stream) {
   comity_curve curve;
   size_t best;
@@ -37,6 +44,13 @@ static void print_best(const comity_history *history, FILE *stream) {
           comity_history_at(history, best, COMITY_CURVE_ROUND));
 }
 
+/* With unequal classes accuracy alone tells little. */
+static void print_auc(const comity_history *history, FILE *stream) {
+  double last = comity_history_at(history, history->count - 1, COMITY_CURVE_TEST_AUC);
+  if (!isnan(last))
+    fprintf(stream, "test AUC: %.6g at the end\n", last);
+}
+
 /* Few clients are hospitals and banks, who want to see themselves. */
 static void print_clients(const comity_history *history, FILE *stream) {
   enum { MOST = 10 };
@@ -44,9 +58,11 @@ static void print_clients(const comity_history *history, FILE *stream) {
     return;
   fprintf(stream, "client  examples  accuracy        loss   (own held-out examples, round %" PRIu64 ")\n",
           history->score_round);
-  for (size_t i = 0; i < history->score_count; i++)
-    fprintf(stream, "%6" PRIu64 "  %8" PRIu64 "  %8.4f  %10.4g\n", history->score[i].client,
-            history->score[i].examples, history->score[i].accuracy, history->score[i].loss);
+  for (size_t i = 0; i < history->score_count; i++) {
+    fprintf(stream, "%6" PRIu64 "  %8" PRIu64, history->score[i].client, history->score[i].examples);
+    print_cell(stream, "  %8.4f", "         -", history->score[i].accuracy);
+    fprintf(stream, "  %10.4g\n", history->score[i].loss);
+  }
 }
 
 static double total_of(const comity_history *history, comity_curve curve) {
@@ -123,15 +139,9 @@ void comity_recorder_summary(const comity_recorder *recorder, FILE *stream) {
     fprintf(stream, "%.0f of %.0f updates did not count; metrics.jsonl says why\n", selected - counted,
             selected);
   print_best(history, stream);
+  print_auc(history, stream);
   print_clients(history, stream);
   print_times(history, stream);
-}
-
-static void print_cell(FILE *out, const char *format, const char *blank, double value) {
-  if (isnan(value))
-    fprintf(out, "%s", blank);
-  else
-    fprintf(out, format, value);
 }
 
 static void print_row(const comity_history *history, size_t row, FILE *out) {
@@ -168,6 +178,7 @@ comity_status comity_metrics_print(const char *folder, FILE *out) {
     for (size_t r = first; r < history.count; r++)
       print_row(&history, r, out);
     print_best(&history, out);
+    print_auc(&history, out);
   }
   comity_history_clear(&history);
   comity_free(text);

@@ -38,6 +38,7 @@ static comity_score score(const float *z, const float *y, size_t count, size_t w
 
 const comity_loss comity_loss_binary_cross_entropy = {
     .name = "binary_cross_entropy",
+    .classifies = true,
     .binary_when_two = true,
     .labels = "one label an example that is 0 or 1 (two classes)",
     .outputs = outputs,

@@ -56,6 +56,7 @@ static comity_score score(const float *z, const float *y, size_t count, size_t w
 
 const comity_loss comity_loss_cross_entropy = {
     .name = "cross_entropy",
+    .classifies = true,
     .binary_when_two = true,
     .labels = "one class label an example (two or more classes)",
     .outputs = outputs,

@@ -116,6 +116,7 @@ comity_status comity_window_plan(comity_step *step, size_t channels) COMITY_MUST
 /* A loss. `z` are a batch's outputs (count, width), `y` its labels (count, targets). */
 struct comity_loss {
   const char *name;
+  bool classifies;      /* score counts correct predictions */
   bool binary_when_two; /* with two classes comity_model_score gives scores */
   /* REQUIRED. The width of the last layer that fits the labels; 0 when none does. */
   size_t (*outputs)(size_t classes, size_t targets);

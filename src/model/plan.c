@@ -197,3 +197,5 @@ const comity_tensor *comity_model_tensor(const comity_model *model, size_t i) { 
 bool comity_model_is_binary(const comity_model *model) {
   return model->loss->binary_when_two && model->spec.classes == 2;
 }
+
+bool comity_model_classifies(const comity_model *model) { return model->loss->classifies; }

@@ -190,7 +190,8 @@ comity_status comity_evaluation_new(comity_comm *comm, const comity_config *conf
   }
   COMITY_TRY_OR(done, comity_comm_agree(comm, status));
   COMITY_TRY_OR(done, plan_central(made, config));
-  if (made->has_central && strcmp(federation->standardize, "none") != 0 && federation->mean == NULL)
+  /* Also with the silos' own statistics: the model file carries those of all, for data from elsewhere. */
+  if (strcmp(federation->standardize, "none") != 0 && federation->mean == NULL)
     status = comity_federation_statistics(federation);
 done:
   if (status == COMITY_OK)
@@ -274,12 +275,12 @@ static comity_status run_client(comity_evaluation *evaluation, const float *para
              evaluation->client_labels);
   double count = (double)sums[WORD_EXAMPLES];
   comity_client_score *score = &evaluation->client[evaluation->client_count++];
-  *score =
-      (comity_client_score){.client = client,
-                            .examples = sums[WORD_EXAMPLES],
-                            .accuracy = (double)sums[WORD_CORRECT] / count,
-                            .loss = sums[WORD_BROKEN] > 0 ? NAN : comity_fixed_to(sums[WORD_LOSS]) / count,
-                            .auc = NAN};
+  *score = (comity_client_score){
+      .client = client,
+      .examples = sums[WORD_EXAMPLES],
+      .accuracy = comity_model_classifies(evaluation->model) ? (double)sums[WORD_CORRECT] / count : NAN,
+      .loss = sums[WORD_BROKEN] > 0 ? NAN : comity_fixed_to(sums[WORD_LOSS]) / count,
+      .auc = NAN};
   for (int i = 0; i < WORDS; i++)
     evaluation->sums[WORDS + i] += sums[i];
   if (evaluation->client_scores != NULL)
@@ -392,6 +393,8 @@ comity_status comity_evaluation_collect(comity_evaluation *evaluation, comity_re
   bool pooled = !evaluation->has_central;
   if (server)
     read_sums(evaluation->sums + (pooled ? WORDS : 0), &record->test_accuracy, &record->test_loss);
+  if (!comity_model_classifies(evaluation->model))
+    record->test_accuracy = NAN;
   if (evaluation->did_central && evaluation->score != NULL)
     status = collect_auc(evaluation, &record->test_auc);
   if (evaluation->did_clients && status == COMITY_OK)
