@@ -35,7 +35,14 @@ static comity_status check_folder(const char *folder) {
   return status;
 }
 
-static double mebibytes(double bytes) { return bytes / 1048576.0; }
+/* "12.3 KiB" or "4.56 MiB". */
+static const char *sized(double bytes, char text[32]) {
+  if (bytes < 1048576.0)
+    snprintf(text, 32, "%.1f KiB", bytes / 1024.0);
+  else
+    snprintf(text, 32, "%.2f MiB", bytes / 1048576.0);
+  return text;
+}
 
 /* What a participant needs, as far as it is known before the first round. */
 static double participant_bytes(const comity_run_state *run) {
@@ -49,12 +56,15 @@ static double participant_bytes(const comity_run_state *run) {
 static void print_report(const comity_run_state *run, FILE *out) {
   const comity_federation *federation = run->federation;
   const comity_dataset_info *info = &federation->info;
-  uint64_t examples = 0, smallest = UINT64_MAX, empty = 0;
+  uint64_t examples = 0, smallest = UINT64_MAX, empty = 0, tests = 0, testing = 0;
+  char down[32], up[32], kept[32];
   for (size_t client = 0; client < federation->clients; client++) {
     uint64_t count = federation->examples[COMITY_SPLIT_TRAIN][client];
     examples += count;
     smallest = count < smallest ? count : smallest;
     empty += count == 0;
+    tests += federation->examples[COMITY_SPLIT_TEST][client];
+    testing += federation->examples[COMITY_SPLIT_TEST][client] > 0;
   }
   fprintf(out,
           "data       %zu clients in %zu file%s, %llu train examples (%llu to %zu a client), %zu features of "
@@ -67,8 +77,12 @@ static void print_report(const comity_run_state *run, FILE *out) {
             (unsigned long long)empty);
   if (comity_evaluation_has_central(run->evaluation))
     fprintf(out, "test       %zu central examples\n", comity_evaluation_examples(run->evaluation));
+  else if (tests > 0)
+    fprintf(out, "test       %llu held-out examples of %llu clients\n", (unsigned long long)tests,
+            (unsigned long long)testing);
   else
-    fprintf(out, "test       each client's own held-out examples\n");
+    fprintf(out, "test       none, so only the training loss is measured; name a file in data.test, or set "
+                 "data.holdout\n");
   fprintf(out, "model      %zu parameters, %zu outputs, loss %s\n", comity_model_parameters(run->model),
           comity_model_outputs(run->model), comity_model_describe(run->model)->loss);
   fprintf(out, "algorithm  %s: %s\n           %s\n", run->method.algorithm->name,
@@ -76,12 +90,12 @@ static void print_report(const comity_run_state *run, FILE *out) {
   fprintf(out, "round      %zu of %zu clients by '%s', weighed %s, %zu rounds\n", run->want,
           federation->clients, run->selector->name,
           run->weighting == COMITY_WEIGH_EXAMPLES ? "by their examples" : "equally", run->stop_rule.rounds);
-  fprintf(out, "message    %.2f MiB down, %.2f MiB up, %.2f MiB kept by each client\n",
-          mebibytes(4.0 * (double)run->method.protocol.down.length),
-          mebibytes(8.0 * (double)run->method.protocol.up.length),
-          mebibytes(4.0 * (double)run->method.protocol.client_state.length));
-  fprintf(out, "memory     about %.0f MiB for a participant, besides up to %.0f MiB of data\n",
-          mebibytes(participant_bytes(run)), comity_config_real(run->config, "data.cache"));
+  fprintf(out, "message    %s down, %s up, %s kept by each client\n",
+          sized(4.0 * (double)run->method.protocol.down.length, down),
+          sized(8.0 * (double)run->method.protocol.up.length, up),
+          sized(4.0 * (double)run->method.protocol.client_state.length, kept));
+  fprintf(out, "memory     about %s for a participant, besides up to %.0f MiB of data\n",
+          sized(participant_bytes(run), down), comity_config_real(run->config, "data.cache"));
 }
 
 comity_status comity_run_check(comity_comm *comm, const comity_config *config, FILE *report) {

@@ -216,10 +216,12 @@ static comity_status not_finite(const comity_train_task *task, const char *what,
   comity_status status = comity_examples_check(&task->examples);
   if (status != COMITY_OK)
     return comity_fail_context(status, "client %zu", task->client);
-  return comity_fail(COMITY_ERR_NUMERIC,
-                     "client %zu, round %zu: %s is not finite at local step %zu, and the data are; the "
-                     "learning rate %g is too high: lower train.learning_rate or set train.clip_norm",
-                     task->client, task->round, what, step, rate);
+  return comity_fail(
+      COMITY_ERR_NUMERIC,
+      "client %zu, round %zu: %s is not finite at local step %zu, and the data are; the "
+      "learning rate %g is too high: lower train.learning_rate, set train.clip_norm, or bring features of "
+      "large numbers to one scale by data.standardize",
+      task->client, task->round, what, step, rate);
 }
 
 static comity_status local_training(session *now, const comity_train_task *task, double *loss) {
