@@ -284,11 +284,11 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_generate_blobs(const comity_bl
 /* -----------------------------------------------------------------------------------------------------
  * standardisation */
 
-/** Words that comity_moments_add fills: the count, then two for the sum of each feature. */
-#define COMITY_MOMENTS_WORDS(width) (1 + 2 * (width))
+/** Words that comity_moments_add fills: the count, then three for the sum of each feature. */
+#define COMITY_MOMENTS_WORDS(width) (1 + 3 * (width))
 /** Sums over examples from which mean and variance come; two passes, each summed exactly, so that silos can
  * add theirs up in any order: pass 0 collects count and sum x, pass 1 sum (x - mean)^2, all as fixed point
- * (multiples of 2^-32, a client's sum being rounded once).
+ * (multiples of 2^-71, a client's sum being rounded once).
  *  \param[in]     examples  one client's train split
  *  \param[in]     mean      (width) NULL in pass 0
  *  \param[in,out] words     (COMITY_MOMENTS_WORDS(width)), each summed modulo 2^64

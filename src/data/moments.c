@@ -1,15 +1,16 @@
 /* Mean and standard deviation over all examples, from sums that are exact in any order.
  *
  * A client's sum of a feature is made in double, in the order of its rows, and rounded once to a multiple of
- * 2^-32. It is kept in two words that are each summed modulo 2^64: `high` counts multiples of 2^7, `low` the
- * multiples of 2^-32 that remain, below 2^39. So 2^24 clients and 2^30 examples with a mean square up to 2^40
- * cannot overflow. */
+ * 2^-71. It is kept in three words that are each summed modulo 2^64: multiples of 2^7, then those of 2^-32
+ * that remain, then those of 2^-71, the latter two below 2^39 in size. So 2^24 clients and 2^30 examples with
+ * a mean square up to 2^40 cannot overflow, and the squares of features as small as 1e-9 do not vanish. */
 #include "data_impl.h"
 
 #include <math.h>
 
-#define HIGH_UNIT 0x1p7
-#define LOW_UNIT 0x1p-32
+enum { WORDS_EACH = 3 };
+static const double unit[WORDS_EACH] = {0x1p7, 0x1p-32, 0x1p-71};
+
 #define LARGEST_MEAN 0x1p40
 
 static comity_status client_sums(const comity_examples *examples, const float *mean, double *sums, float *row,
@@ -44,9 +45,13 @@ comity_status comity_moments_add(const comity_examples *examples, const float *m
   if (status == COMITY_OK) {
     words[0] += examples->count;
     for (size_t j = 0; j < examples->width; j++) {
-      double high = floor(sums[j] / HIGH_UNIT);
-      words[1 + 2 * j] += (uint64_t)(int64_t)high;
-      words[2 + 2 * j] += (uint64_t)llrint((sums[j] - high * HIGH_UNIT) / LOW_UNIT);
+      double rest = sums[j]; /* every part has its sign, so that all differences are exact */
+      uint64_t *own = words + 1 + WORDS_EACH * j;
+      for (size_t k = 0; k < WORDS_EACH; k++) {
+        double multiple = k + 1 < WORDS_EACH ? trunc(rest / unit[k]) : rint(rest / unit[k]);
+        own[k] += (uint64_t)(int64_t)multiple;
+        rest -= multiple * unit[k];
+      }
     }
   }
   comity_free(sums);
@@ -58,7 +63,9 @@ comity_status comity_moments_add(const comity_examples *examples, const float *m
 void comity_moments_finish(const uint64_t *words, size_t width, bool second_pass, float *result) {
   double count = (double)words[0];
   for (size_t j = 0; j < width; j++) {
-    double sum = (double)(int64_t)words[1 + 2 * j] * HIGH_UNIT + (double)words[2 + 2 * j] * LOW_UNIT;
+    const uint64_t *own = words + 1 + WORDS_EACH * j;
+    double sum = (double)(int64_t)own[0] * unit[0] +
+                 ((double)(int64_t)own[1] * unit[1] + (double)(int64_t)own[2] * unit[2]);
     if (!second_pass)
       result[j] = count > 0 ? (float)(sum / count) : 0;
     else

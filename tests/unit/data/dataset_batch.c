@@ -166,8 +166,8 @@ static void moments_of_extreme_features_neither_wrap_nor_vanish(void **state) {
   (void)state;
   enum { MANY = 3000 };
   static float x[MANY], y[MANY];
-  const float sizes[] = {1e6f, 1e-4f};
-  for (size_t s = 0; s < 2; s++) {
+  const float sizes[] = {1e6f, 1e-4f, 1e-9f};
+  for (size_t s = 0; s < 3; s++) {
     for (size_t i = 0; i < MANY; i++)
       x[i] = i % 2 == 0 ? sizes[s] : -sizes[s];
     comity_examples examples = {
