@@ -39,6 +39,9 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_states_write(comity_states *st
                                                                const float *state);
 /** Clients that have a state; `client` (count) is filled in ascending order when not NULL. */
 COMITY_API size_t comity_states_list(const comity_states *states, uint64_t *client);
+/** Copy every state of `from` into `to`; afterwards `from` holds none, but keeps its memory for the next. Both
+ * are of one length. After a failure `from` is unchanged and `to` may have some of them. */
+COMITY_API COMITY_MUST_CHECK comity_status comity_states_move(comity_states *from, comity_states *to);
 
 /* ---------------------------------------------------------------------------------------------------------
  * checkpoints */
@@ -62,7 +65,7 @@ typedef struct comity_checkpoint {
   float *model;         /* (P) */
   size_t server_length; /* floats of the packed server state */
   float *server_state;  /* (server_length) */
-  uint64_t counter[8];  /* the loop's own numbers (bytes so far, stop memory, ...), opaque here */
+  uint64_t counter[8];  /* the loop's own numbers (stop memory, ...), opaque here */
   const char *job;      /* resolved job as YAML */
 } comity_checkpoint;
 

@@ -65,6 +65,8 @@ typedef struct comity_stop_rule {
 typedef struct comity_stop_memory {
   double best;
   uint64_t best_round; /* 0 = no value yet */
+  double last;         /* what was measured last, */
+  uint64_t last_round; /* and when */
 } comity_stop_memory;
 
 typedef enum comity_stop_reason {
@@ -80,6 +82,9 @@ COMITY_API void comity_stop_rule_read(const comity_config *config, comity_stop_r
 /** \param[in] value  of the watched metric after this round; NAN when it was not measured */
 COMITY_API comity_stop_reason comity_stop_decide(const comity_stop_rule *rule, comity_stop_memory *memory,
                                                  size_t round, double value, double seconds);
+/** Whether a job that goes on after `round` has come to its end there already. */
+COMITY_API comity_stop_reason comity_stop_resume(const comity_stop_rule *rule,
+                                                 const comity_stop_memory *memory, size_t round);
 /** "after the last round", "target reached", ... */
 COMITY_API const char *comity_stop_text(comity_stop_reason reason);
 

@@ -186,6 +186,23 @@ comity_status comity_states_write(comity_states *states, uint64_t client, const 
   return COMITY_OK;
 }
 
+comity_status comity_states_move(comity_states *from, comity_states *to) {
+  float *row = NULL;
+  comity_status status = from->file >= 0 ? COMITY_NEW(row, from->length) : COMITY_OK;
+  for (size_t slot = 0; slot < from->count && status == COMITY_OK; slot++) {
+    if (from->file >= 0)
+      status = spill(from, slot, row, NULL);
+    if (status == COMITY_OK)
+      status = comity_states_write(to, from->client[slot], row != NULL ? row : in_memory(from, slot));
+  }
+  comity_free(row);
+  if (status == COMITY_OK && from->count > 0) {
+    memset(from->table, 0, from->table_size * sizeof *from->table);
+    from->count = 0;
+  }
+  return status;
+}
+
 static int ascending(const void *left, const void *right) {
   uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
   return (a > b) - (a < b);

@@ -87,8 +87,8 @@ static comity_status deal_blocks(comity_evaluation *evaluation) {
   comity_comm *comm = evaluation->comm;
   int rank = comity_comm_rank(comm), size = comity_comm_size(comm);
   uint64_t *readers;
-  comity_status status = COMITY_NEW(readers, (size_t)size + 1);
-  COMITY_TRY(comity_comm_agree(comm, status));
+  comity_status status = COMITY_NEW(readers, (size_t)size);
+  COMITY_TRY_OR(done, comity_comm_agree(comm, status));
   readers[rank] = evaluation->central != NULL ? evaluation->examples : 0;
   COMITY_TRY_OR(done, comity_comm_sum(comm, readers, (size_t)size));
   COMITY_TRY_OR(done, comity_comm_broadcast(comm, readers, (size_t)size * sizeof *readers));
@@ -397,7 +397,9 @@ comity_status comity_evaluation_collect(comity_evaluation *evaluation, comity_re
     record->test_accuracy = NAN;
   if (evaluation->did_central && evaluation->score != NULL)
     status = collect_auc(evaluation, &record->test_auc);
-  if (evaluation->did_clients && status == COMITY_OK)
-    status = collect_clients(evaluation, pooled, record);
+  if (evaluation->did_clients) { /* also when the server alone failed before: the others don't know */
+    comity_status of_clients = collect_clients(evaluation, pooled, record);
+    status = status == COMITY_OK ? of_clients : status;
+  }
   return status;
 }

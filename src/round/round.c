@@ -140,7 +140,11 @@ static comity_status quorum_lost(const comity_run_state *run, size_t present) {
   size_t used = 0;
   const comity_absence *absent = comity_report_absent(&run->report);
   uint32_t count = run->report.head.absences;
+  size_t slow = run->selected - run->cohort_count;
   text[0] = '\0';
+  if (slow > 0)
+    used =
+        (size_t)snprintf(text, sizeof text, "; %zu were slow and left out (clients.straggler_share)", slow);
   for (uint32_t i = 0; i < count && i < 3 && used < sizeof text; i++)
     used += (size_t)snprintf(text + used, sizeof text - used, "; client %llu (rank %d): %s",
                              (unsigned long long)absent[i].client, absent[i].rank, absent[i].reason);
@@ -175,27 +179,6 @@ static comity_status step_server(comity_run_state *run, size_t present) {
                                                    (unsigned long long)run->round + 1);
 }
 
-/* The round is complete: states of its clients become those to go on from. */
-static comity_status keep_states(comity_run_state *run) {
-  if (run->pending == NULL || run->method.protocol.client_state.length == 0)
-    return COMITY_OK;
-  size_t count = comity_states_list(run->pending, NULL);
-  uint64_t *client;
-  comity_status status = COMITY_NEW(client, count);
-  COMITY_TRY(status);
-  comity_states_list(run->pending, client);
-  for (size_t i = 0; i < count && status == COMITY_OK; i++) {
-    status = comity_states_read(run->pending, client[i], run->client_state);
-    if (status == COMITY_OK)
-      status = comity_states_write(run->states, client[i], run->client_state);
-  }
-  comity_free(client);
-  comity_states_destroy(&run->pending);
-  return status != COMITY_OK
-             ? status
-             : comity_states_new(run->method.protocol.client_state.length, NULL, &run->pending);
-}
-
 /* -----------------------------------------------------------------------------------------------------------
  * broadcast */
 
@@ -220,7 +203,7 @@ static bool due(uint64_t round, uint64_t every, bool last) {
   return last || (every > 0 && round % every == 0);
 }
 
-/* Collective. `status` is what this rank brings to the agreement from before. */
+/* This rank's share, unless it fails with `status` already. */
 static comity_status evaluate(comity_run_state *run, comity_status status) {
   bool last = run->round >= run->stop_rule.rounds, central = comity_evaluation_has_central(run->evaluation);
   size_t clients_every = run->evaluate_clients_every;
@@ -232,9 +215,13 @@ static comity_status evaluate(comity_run_state *run, comity_status status) {
     status = comity_evaluation_run(run->evaluation, model,
                                    central && due(run->round, run->evaluate_every, last), of_clients);
   comity_run_book(run, COMITY_PHASE_EVALUATE, since);
-  COMITY_TRY(comity_run_agree(run, status));
-  since = comity_clock_now();
-  status = comity_evaluation_collect(run->evaluation, &run->record);
+  return status;
+}
+
+/* Results come to the server. Collective; on the server alone it may fail for want of memory. */
+static comity_status collect(comity_run_state *run) {
+  double since = comity_clock_now();
+  comity_status status = comity_evaluation_collect(run->evaluation, &run->record);
   comity_run_book(run, COMITY_PHASE_COMMUNICATE, since);
   return status;
 }
@@ -311,15 +298,16 @@ static comity_stop_reason decide(comity_run_state *run, bool stop) {
   return reason == COMITY_STOP_NOT && stop ? COMITY_STOP_SIGNAL : reason;
 }
 
-/* Ledgers come to the server, which writes the record and decides whether to go on. Collective. */
-static comity_status record(comity_run_state *run, size_t present) {
+/* Ledgers come to the server, which writes the record and decides whether to go on, if all went well there so
+ * far. Collective. */
+static comity_status record(comity_run_state *run, size_t present, comity_status status) {
   comity_report_reset(&run->closing);
   close_ledger(run);
   run->closing.head.stop = asked_to_stop(run);
   COMITY_TRY(comity_report_gather(run->comm, &run->closing, run->ledgers));
   verdict decision = {.status = COMITY_OK, .reason = COMITY_STOP_NOT};
   if (comity_comm_is_server(run->comm)) {
-    decision.status = (int32_t)write_record(run, present);
+    decision.status = (int32_t)(status == COMITY_OK ? write_record(run, present) : status);
     decision.reason = (int32_t)decide(run, run->closing.head.stop != 0);
   }
   COMITY_TRY(comity_comm_broadcast(run->comm, &decision, sizeof decision));
@@ -358,13 +346,16 @@ static comity_status run_round(comity_run_state *run) {
     return COMITY_OK;
   }
   COMITY_TRY(status);
-  COMITY_TRY(combine(run, &present));
-  COMITY_TRY(comity_run_agree(run, step_server(run, present)));
+  status = combine(run, &present);
+  if (status == COMITY_OK)
+    status = step_server(run, present);
+  COMITY_TRY(comity_run_agree(run, status));
   run->round++;
-  status = keep_states(run);
+  status = comity_states_move(run->pending, run->states); /* of a complete round: those to go on from */
   COMITY_TRY(announce(run));
-  COMITY_TRY(evaluate(run, status));
-  COMITY_TRY(record(run, present));
+  COMITY_TRY(comity_run_agree(run, evaluate(run, status)));
+  status = collect(run);
+  COMITY_TRY(record(run, present, status));
   int64_t every = comity_config_integer(run->config, "checkpoint.every");
   if (run->reason == COMITY_STOP_NOT && every > 0 && run->round % (uint64_t)every == 0)
     COMITY_TRY(comity_run_save(run));
@@ -400,8 +391,6 @@ static comity_status save_and_fail(comity_run_state *run) {
 static comity_status run_rounds(comity_run_state *run) {
   run->round_start = comity_clock_now();
   COMITY_TRY(announce(run));
-  if (run->round >= run->stop_rule.rounds)
-    run->reason = COMITY_STOP_ROUNDS;
   while (run->reason == COMITY_STOP_NOT) {
     comity_status status = run_round(run);
     if (status == COMITY_ERR_QUORUM) /* all ranks are well, and the last complete round is worth keeping */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Slots of a checkpoint's counters that belong to the loop. */
-enum { COUNTER_BEST, COUNTER_BEST_ROUND };
+enum { COUNTER_BEST, COUNTER_BEST_ROUND, COUNTER_LAST, COUNTER_LAST_ROUND, COUNTER_CLIENTS };
 
 /* -----------------------------------------------------------------------------------------------------------
  * the folder */
@@ -67,26 +67,29 @@ static comity_status open_records(comity_run_state *run) {
   return comity_progress_new(terminal, run->stop_rule.rounds, run->round, in_place, &run->progress);
 }
 
-/* States live on the rank that hosts the client; spilled ones in a file of the run folder. */
-static comity_status open_states(comity_run_state *run) {
-  if (run->trainer == NULL)
-    return comity_states_new(run->method.protocol.client_state.length, NULL, &run->states);
-  char *path = NULL;
-  if (strcmp(comity_config_text(run->config, "clients.state"), "disk") == 0) {
-    path = comity_text("%s/states-rank%d.part", run->folder, comity_comm_rank(run->comm));
-    if (path == NULL)
-      return COMITY_ERR_MEMORY;
-  }
-  comity_status status = comity_states_new(run->method.protocol.client_state.length, path, &run->states);
+/* States live on the rank that hosts the client; spilled ones in files of the run folder. */
+static comity_status open_some_states(const comity_run_state *run, const char *name, comity_states **states) {
+  bool disk = run->trainer != NULL && strcmp(comity_config_text(run->config, "clients.state"), "disk") == 0;
+  char *path = disk ? comity_text("%s/%s-rank%d.part", run->folder, name, comity_comm_rank(run->comm)) : NULL;
+  if (disk && path == NULL)
+    return COMITY_ERR_MEMORY;
+  comity_status status = comity_states_new(run->method.protocol.client_state.length, path, states);
   comity_free(path);
   return status;
+}
+
+static comity_status open_states(comity_run_state *run) {
+  COMITY_TRY(open_some_states(run, "states", &run->states));
+  return open_some_states(run, "pending", &run->pending);
 }
 
 /* -------------------------------------------------------------------------------------------------------------
  * resuming */
 
-/* A checkpoint belongs to the job that wrote it: what would change the results must be the same. */
-static comity_status same_job(const comity_run_state *run, const char *path, const char *text) {
+/* A checkpoint belongs to the job that wrote it: what would change the results must be the same. The watched
+ * metric may change, but then what was remembered of the other one means nothing. */
+static comity_status same_job(const comity_run_state *run, const char *path, const char *text,
+                              bool *same_metric) {
   comity_config *theirs = NULL;
   char *difference = NULL;
   comity_status status = comity_config_new(&theirs);
@@ -94,6 +97,8 @@ static comity_status same_job(const comity_run_state *run, const char *path, con
     status = comity_config_parse(theirs, path, text, strlen(text));
   if (status == COMITY_OK)
     status = comity_config_compare(run->config, theirs, &difference);
+  if (status == COMITY_OK)
+    *same_metric = strcmp(comity_config_text(theirs, "server.metric"), run->stop_rule.metric) == 0;
   if (status == COMITY_OK && difference[0] != '\0') {
     if (run->options->force)
       comity_log(run->logger, COMITY_LOG_WARN, "%s: continuing a changed job, as forced: %s", path,
@@ -108,20 +113,49 @@ static comity_status same_job(const comity_run_state *run, const char *path, con
   return status;
 }
 
+/* What the stop rule remembers, to and from a checkpoint's counters. */
+static void note_memory(const comity_stop_memory *memory, uint64_t *counter) {
+  memcpy(&counter[COUNTER_BEST], &memory->best, sizeof memory->best);
+  counter[COUNTER_BEST_ROUND] = memory->best_round;
+  memcpy(&counter[COUNTER_LAST], &memory->last, sizeof memory->last);
+  counter[COUNTER_LAST_ROUND] = memory->last_round;
+}
+
+static void recall_memory(const uint64_t *counter, comity_stop_memory *memory) {
+  memcpy(&memory->best, &counter[COUNTER_BEST], sizeof memory->best);
+  memory->best_round = counter[COUNTER_BEST_ROUND];
+  memcpy(&memory->last, &counter[COUNTER_LAST], sizeof memory->last);
+  memory->last_round = counter[COUNTER_LAST_ROUND];
+}
+
+/* With a {rank} pattern the number of files may follow that of ranks, which no setting shows. */
+static comity_status same_clients(const comity_run_state *run, const char *path, uint64_t theirs) {
+  COMITY_REQUIRE(
+      theirs == run->federation->clients || run->options->force, COMITY_ERR_CHECKPOINT,
+      "%s: was written by a federation of %llu clients, but now there are %zu; give the same files "
+      "(data.path=%s), or --force to continue all the same",
+      path, (unsigned long long)theirs, run->federation->clients,
+      comity_config_text_at(run->config, "data.path", 0));
+  return COMITY_OK;
+}
+
 static comity_status read_server_part(comity_run_state *run, const char *path) {
   comity_checkpoint checkpoint = {.parameters = comity_model_parameters(run->model),
                                   .model = run->global,
                                   .server_length = run->method.protocol.server_state.length,
                                   .server_state = run->server_state};
   char *job = NULL;
+  bool same_metric = true;
   COMITY_TRY(comity_checkpoint_job(path, &job));
-  comity_status status = same_job(run, path, job);
+  comity_status status = same_job(run, path, job, &same_metric);
   comity_free(job);
   COMITY_TRY(status);
   COMITY_TRY(comity_checkpoint_read(path, &checkpoint, NULL));
+  COMITY_TRY(same_clients(run, path, checkpoint.counter[COUNTER_CLIENTS]));
   run->round = checkpoint.round;
-  memcpy(&run->stop_memory.best, &checkpoint.counter[COUNTER_BEST], sizeof run->stop_memory.best);
-  run->stop_memory.best_round = checkpoint.counter[COUNTER_BEST_ROUND];
+  if (same_metric)
+    recall_memory(checkpoint.counter, &run->stop_memory);
+  run->reason = comity_stop_resume(&run->stop_rule, &run->stop_memory, run->round);
   comity_log(run->logger, COMITY_LOG_INFO, "continuing after round %llu from %s",
              (unsigned long long)run->round, path);
   return COMITY_OK;
@@ -151,7 +185,11 @@ static comity_status resume(comity_run_state *run) {
   }
   comity_free(path);
   COMITY_TRY(status);
-  return comity_comm_broadcast(run->comm, &run->round, sizeof run->round);
+  uint64_t position[] = {run->round, (uint64_t)run->reason};
+  COMITY_TRY(comity_comm_broadcast(run->comm, position, sizeof position));
+  run->round = position[0];
+  run->reason = (comity_stop_reason)position[1];
+  return COMITY_OK;
 }
 
 /* -------------------------------------------------------------------------------------------------------------
@@ -201,8 +239,8 @@ comity_status comity_run_save(comity_run_state *run) {
                                   .server_length = run->method.protocol.server_state.length,
                                   .server_state = run->server_state,
                                   .job = run->job};
-  memcpy(&checkpoint.counter[COUNTER_BEST], &run->stop_memory.best, sizeof run->stop_memory.best);
-  checkpoint.counter[COUNTER_BEST_ROUND] = run->stop_memory.best_round;
+  note_memory(&run->stop_memory, checkpoint.counter);
+  checkpoint.counter[COUNTER_CLIENTS] = run->federation->clients;
   comity_status status = run->recorder == NULL ? COMITY_OK : comity_recorder_flush(run->recorder);
   COMITY_TRY(comity_comm_agree(run->comm, status));
   status =

@@ -80,10 +80,8 @@ static comity_status prepare_server(comity_run_state *run) {
 
 static comity_status prepare_participant(comity_run_state *run) {
   const comity_protocol *protocol = &run->method.protocol;
-  size_t length = protocol->client_state.length;
   COMITY_TRY(COMITY_NEW(run->up, protocol->up.length));
-  COMITY_TRY(COMITY_NEW(run->client_state, length));
-  COMITY_TRY(comity_states_new(length, NULL, &run->pending));
+  COMITY_TRY(COMITY_NEW(run->client_state, protocol->client_state.length));
   return comity_trainer_new(&run->train, run->model, &run->method, most_examples(run), &run->trainer);
 }
 

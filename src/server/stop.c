@@ -24,8 +24,12 @@ static bool better(const comity_stop_rule *rule, double value, double than, doub
 comity_stop_reason comity_stop_decide(const comity_stop_rule *rule, comity_stop_memory *memory, size_t round,
                                       double value, double seconds) {
   if (!isnan(value)) {
-    if (memory->best_round == 0 || better(rule, value, memory->best, rule->min_delta))
-      *memory = (comity_stop_memory){.best = value, .best_round = round};
+    memory->last = value;
+    memory->last_round = round;
+    if (memory->best_round == 0 || better(rule, value, memory->best, rule->min_delta)) {
+      memory->best = value;
+      memory->best_round = round;
+    }
     if (!isnan(rule->target) && !better(rule, rule->target, value, 0.0))
       return COMITY_STOP_TARGET;
     if (rule->patience > 0 && round - memory->best_round >= rule->patience)
@@ -35,6 +39,13 @@ comity_stop_reason comity_stop_decide(const comity_stop_rule *rule, comity_stop_
     return COMITY_STOP_ROUNDS;
   /* Last: a job that is complete need not be queued again. */
   return rule->wall_seconds > 0.0 && seconds >= rule->wall_seconds ? COMITY_STOP_WALL : COMITY_STOP_NOT;
+}
+
+comity_stop_reason comity_stop_resume(const comity_stop_rule *rule, const comity_stop_memory *memory,
+                                      size_t round) {
+  comity_stop_memory again = *memory;
+  bool measured = round > 0 && memory->last_round == round;
+  return comity_stop_decide(rule, &again, round, measured ? memory->last : NAN, 0.0);
 }
 
 const char *comity_stop_text(comity_stop_reason reason) {

@@ -55,6 +55,34 @@ static void states_are_zero_until_written_and_then_what_was_written(void **state
   }
 }
 
+static void moved_states_replace_older_ones_and_leave_room_for_the_next(void **state) {
+  (void)state;
+  for (int spill = 0; spill < 2; spill++) {
+    comity_states *from = make(2, spill), *to = make(2, false);
+    float read[2];
+    assert_int_equal(comity_states_write(to, 1, (float[]){1, 1}), COMITY_OK);
+    assert_int_equal(comity_states_write(to, 2, (float[]){2, 2}), COMITY_OK);
+    for (int round = 0; round < 2; round++) {
+      for (uint64_t client = 2; client < 100; client++)
+        assert_int_equal(comity_states_write(from, client, (float[]){(float)client, (float)round}),
+                         COMITY_OK);
+      assert_int_equal(comity_states_move(from, to), COMITY_OK);
+      assert_int_equal(comity_states_list(from, NULL), 0);
+      assert_int_equal(comity_states_read(from, 2, read), COMITY_OK);
+      assert_true(read[0] == 0 && read[1] == 0);
+      assert_int_equal(comity_states_list(to, NULL), 99);
+      for (uint64_t client = 2; client < 100; client++) {
+        assert_int_equal(comity_states_read(to, client, read), COMITY_OK);
+        assert_true(read[0] == (float)client && read[1] == (float)round);
+      }
+    }
+    assert_int_equal(comity_states_read(to, 1, read), COMITY_OK);
+    assert_true(read[0] == 1 && read[1] == 1);
+    comity_states_destroy(&from);
+    comity_states_destroy(&to);
+  }
+}
+
 static void a_hundred_thousand_clients_keep_their_states(void **state) {
   (void)state;
   enum { CLIENTS = 100000, LENGTH = 4 };
@@ -144,6 +172,7 @@ int main(void) {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
   const struct CMUnitTest tests[] = {
       IN_FOLDER(states_are_zero_until_written_and_then_what_was_written),
+      IN_FOLDER(moved_states_replace_older_ones_and_leave_room_for_the_next),
       IN_FOLDER(a_hundred_thousand_clients_keep_their_states),
       IN_FOLDER(extreme_ids_are_ids_like_others),
       IN_FOLDER(states_of_no_length_cost_nothing),

@@ -150,6 +150,29 @@ static void patience_ends_with_rounds_that_do_not_improve_enough(void **state) {
   assert_int_equal(comity_stop_decide(&rule, &memory, 5, loss[4], 0), COMITY_STOP_PATIENCE);
 }
 
+static void a_job_that_came_to_its_end_stays_there_when_resumed(void **state) {
+  (void)state;
+  comity_stop_rule rule = {.rounds = 100, .larger_is_better = true, .target = NAN, .patience = 2};
+  comity_stop_memory memory = {0};
+  assert_int_equal(comity_stop_resume(&rule, &memory, 0), COMITY_STOP_NOT);
+  assert_int_equal(comity_stop_decide(&rule, &memory, 1, 0.6, 0), COMITY_STOP_NOT);
+  assert_int_equal(comity_stop_resume(&rule, &memory, 1), COMITY_STOP_NOT);
+  assert_int_equal(comity_stop_decide(&rule, &memory, 2, NAN, 0), COMITY_STOP_NOT);
+  assert_int_equal(comity_stop_decide(&rule, &memory, 3, NAN, 0), COMITY_STOP_NOT);
+  assert_int_equal(comity_stop_resume(&rule, &memory, 3),
+                   COMITY_STOP_NOT); /* what round 4 brings is not known */
+  assert_int_equal(comity_stop_decide(&rule, &memory, 4, 0.5, 0), COMITY_STOP_PATIENCE);
+  const comity_stop_memory before = memory;
+  assert_int_equal(comity_stop_resume(&rule, &memory, 4), COMITY_STOP_PATIENCE);
+  assert_memory_equal(&memory, &before, sizeof memory);
+  rule.target = 0.5;
+  assert_int_equal(comity_stop_resume(&rule, &memory, 4), COMITY_STOP_TARGET);
+  rule = (comity_stop_rule){.rounds = 100, .target = NAN, .patience = 4, .wall_seconds = 1};
+  assert_int_equal(comity_stop_resume(&rule, &memory, 4), COMITY_STOP_NOT); /* under a more patient rule */
+  rule.rounds = 3;
+  assert_int_equal(comity_stop_resume(&rule, &memory, 4), COMITY_STOP_ROUNDS);
+}
+
 static void rules_come_from_the_job(void **state) {
   (void)state;
   static const char yaml[] =
@@ -182,6 +205,7 @@ int main(void) {
       cmocka_unit_test(rounds_and_wall_time_end_a_job),
       cmocka_unit_test(a_target_is_reached_from_its_own_side),
       cmocka_unit_test(patience_ends_with_rounds_that_do_not_improve_enough),
+      cmocka_unit_test(a_job_that_came_to_its_end_stays_there_when_resumed),
       cmocka_unit_test(rules_come_from_the_job),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
