@@ -38,7 +38,10 @@ static comity_status settle(const comity_call *call, comity_status local, verdic
 comity_status comity_comm_agree(comity_comm *comm, comity_status local) {
   comity_call call;
   verdict found = {.status = (uint64_t)local};
-  char mine[COMITY_COMM_MESSAGE_BYTES];
+  if (local != COMITY_OK &&
+      local == comm->failure) /* this rank's status is that of the operation that failed */
+    return local;
+  char mine[COMITY_COMM_MESSAGE_BYTES] = ""; /* whole, so that nothing else of this rank's memory travels */
   snprintf(mine, sizeof mine, "%s", comity_error_message());
   comity_status status = comity_call_begin(comm, COMITY_OPERATION_AGREE, &call);
   if (status == COMITY_OK && comm->members.size > 1) {
