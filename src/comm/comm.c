@@ -53,7 +53,7 @@ comity_status comity_comm_new(MPI_Comm base, const comity_comm_options *options,
   COMITY_REQUIRE(base != MPI_COMM_NULL, COMITY_ERR_ARG, "no communicator to join: it is MPI_COMM_NULL");
   comity_comm_options chosen = options == NULL ? (comity_comm_options){0} : *options;
   size_t piece = chosen.piece_bytes == 0 ? DEFAULT_PIECE : chosen.piece_bytes;
-  piece = piece < SMALLEST_PIECE ? SMALLEST_PIECE : piece;
+  piece = piece < SMALLEST_PIECE ? SMALLEST_PIECE : piece - piece % SMALLEST_PIECE; /* slots are aligned */
   comity_members members;
   comity_comm *made = NULL;
   comity_status status = comity_members_init(&members, base);
