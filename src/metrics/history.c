@@ -110,6 +110,16 @@ double comity_score_at(const comity_history *history, size_t i, size_t column) {
   return value[column];
 }
 
+void comity_score_put(comity_history *history, size_t i, size_t column, double value) {
+  comity_client_score *score = &history->score[i];
+  double *const real[] = {[3] = &score->accuracy, [4] = &score->loss, [5] = &score->auc};
+  uint64_t *const whole[] = {&history->score_round, &score->client, &score->examples};
+  if (column < 3)
+    *whole[column] = value >= 0 && value < 0x1p63 ? (uint64_t)value : 0;
+  else
+    *real[column] = value;
+}
+
 void comity_history_clear(comity_history *history) {
   comity_free(history->score);
   for (size_t i = 0; i < history->missed_count; i++) {

@@ -83,6 +83,7 @@ void comity_history_clear(comity_history *history);
 /* One column of the client scores, 0 = round: its name (NULL past the last), and row i's value. */
 const char *comity_score_name(size_t column);
 double comity_score_at(const comity_history *history, size_t i, size_t column);
+void comity_score_put(comity_history *history, size_t i, size_t column, double value);
 static inline double comity_history_at(const comity_history *history, size_t row, comity_curve curve) {
   return history->value[row * COMITY_CURVE_COUNT + curve];
 }
@@ -112,7 +113,8 @@ char *comity_csv_line(const double value[COMITY_CURVE_COUNT]);
 /* Write results.h5 whole, aside, and rename. */
 COMITY_MUST_CHECK comity_status comity_results_write(const char *path, const comity_history *history,
                                                      const char *job);
-/* Fill in the per-rank values of rounds that an older results.h5 has, if it was of as many ranks. */
+/* Take from an older results.h5 what metrics.jsonl lacks: the clients' scores, unless they are of a later round
+ * than the history's, and the per-rank values of its rounds, if it was of as many ranks. */
 COMITY_MUST_CHECK comity_status comity_results_read(const char *path, comity_history *history);
 
 #endif

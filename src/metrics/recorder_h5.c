@@ -131,9 +131,9 @@ comity_status comity_results_write(const char *path, const comity_history *histo
   return status;
 }
 
-static size_t rows_of(hid_t file) {
-  hid_t set = H5Lexists(file, "curves", H5P_DEFAULT) > 0 && H5Lexists(file, "curves/round", H5P_DEFAULT) > 0
-                  ? H5Dopen2(file, "curves/round", H5P_DEFAULT)
+static size_t rows_of(hid_t file, const char *group, const char *name) {
+  hid_t set = H5Lexists(file, group, H5P_DEFAULT) > 0 && H5Lexists(file, name, H5P_DEFAULT) > 0
+                  ? H5Dopen2(file, name, H5P_DEFAULT)
                   : -1;
   if (set < 0)
     return 0;
@@ -142,6 +142,30 @@ static size_t rows_of(hid_t file) {
   H5Sclose(space);
   H5Dclose(set);
   return points < 0 ? 0 : (size_t)points;
+}
+
+static comity_status read_scores(const char *path, hid_t file, comity_history *history) {
+  size_t rows = rows_of(file, "clients", "clients/round");
+  if (rows == 0 || history->count == 0)
+    return COMITY_OK;
+  double *column, last = comity_history_at(history, history->count - 1, COMITY_CURVE_ROUND);
+  COMITY_TRY(COMITY_NEW(column, rows));
+  comity_status status = COMITY_NEW(history->score, rows);
+  for (size_t k = 0; comity_score_name(k) != NULL && status == COMITY_OK; k++) {
+    char name[48];
+    snprintf(name, sizeof name, "clients/%s", comity_score_name(k));
+    status = comity_h5_read(path, file, name, H5T_NATIVE_DOUBLE, rows, column);
+    for (size_t i = 0; i < rows && status == COMITY_OK; i++)
+      comity_score_put(history, i, k, column[i]);
+  }
+  comity_free(column);
+  if (status == COMITY_OK && (double)history->score_round <= last)
+    history->score_count = rows;
+  else {
+    comity_free(history->score);
+    history->score = NULL;
+  }
+  return status;
 }
 
 /* Rounds ascend in both; `old` are those of the file. */
@@ -163,8 +187,9 @@ comity_status comity_results_read(const char *path, comity_history *history) {
   double *round = NULL;
   float *value = NULL;
   COMITY_TRY(comity_h5_open(path, &file));
-  size_t rows = rows_of(file);
-  comity_status status = COMITY_OK;
+  size_t rows = rows_of(file, "curves", "curves/round");
+  comity_status status;
+  COMITY_TRY_OR(done, read_scores(path, file, history));
   COMITY_TRY_OR(done, COMITY_NEW(round, rows));
   COMITY_TRY_OR(done, COMITY_NEW(value, rows * history->ranks));
   if (rows > 0)

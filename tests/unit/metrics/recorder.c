@@ -242,6 +242,37 @@ static void a_resumed_run_leaves_the_records_of_one_that_never_stopped(void **st
   comity_free(csv_again);
 }
 
+static void the_clients_scores_outlive_a_resume_on_other_ranks_but_not_their_round(void **state) {
+  (void)state;
+  const comity_client_score score[] = {
+      {.client = 3, .examples = 7, .accuracy = 0.5, .loss = 2, .auc = NAN},
+      {.client = 8, .examples = 9, .accuracy = 0.25, .loss = 1, .auc = 0.75}};
+  comity_recorder *recorder;
+  assert_int_equal(comity_recorder_new(folder, RANKS, 0, "", &recorder), COMITY_OK);
+  for (uint64_t round = 1; round <= 3; round++) {
+    comity_record record = {.round = round, .score = score, .score_count = round == 2 ? 2 : 0};
+    assert_int_equal(comity_recorder_add(recorder, &record), COMITY_OK);
+  }
+  comity_recorder_destroy(&recorder);
+  assert_int_equal(comity_recorder_new(folder, RANKS + 1, 3, "", &recorder), COMITY_OK);
+  comity_recorder_destroy(&recorder);
+  char *path;
+  double round[2], client[2], auc[2];
+  hid_t file = open_results(&path);
+  assert_int_equal(comity_h5_read(path, file, "clients/round", H5T_NATIVE_DOUBLE, 2, round), COMITY_OK);
+  assert_int_equal(comity_h5_read(path, file, "clients/client", H5T_NATIVE_DOUBLE, 2, client), COMITY_OK);
+  assert_int_equal(comity_h5_read(path, file, "clients/auc", H5T_NATIVE_DOUBLE, 2, auc), COMITY_OK);
+  assert_true(round[0] == 2 && client[0] == 3 && client[1] == 8 && isnan(auc[0]) && auc[1] == 0.75);
+  H5Fclose(file);
+  comity_free(path);
+  assert_int_equal(comity_recorder_new(folder, RANKS, 1, "", &recorder), COMITY_OK);
+  comity_recorder_destroy(&recorder);
+  file = open_results(&path);
+  assert_int_equal(comity_h5_read(path, file, "clients/round", H5T_NATIVE_DOUBLE, 0, round), COMITY_OK);
+  H5Fclose(file);
+  comity_free(path);
+}
+
 static void a_torn_last_line_is_passed_over(void **state) {
   (void)state;
   record_rounds(0, 1, 3);
@@ -373,6 +404,7 @@ int main(void) {
       IN_FOLDER(results_hold_the_curves_the_ledgers_and_the_absent),
       IN_FOLDER(a_new_run_replaces_the_records),
       IN_FOLDER(a_resumed_run_leaves_the_records_of_one_that_never_stopped),
+      IN_FOLDER(the_clients_scores_outlive_a_resume_on_other_ranks_but_not_their_round),
       IN_FOLDER(a_torn_last_line_is_passed_over),
       IN_FOLDER(a_damaged_line_in_between_is_refused_by_number),
       IN_FOLDER(a_missing_record_does_not_keep_a_run_from_resuming),
