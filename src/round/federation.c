@@ -63,8 +63,7 @@ typedef struct silo_notice {
   double scale;
 } silo_notice;
 
-static comity_status open_silo(comity_federation *federation, const comity_config *config, comity_silo *silo,
-                               uint64_t first) {
+static comity_status open_silo(const comity_config *config, comity_silo *silo, uint64_t first) {
   const char *x = comity_config_text(config, "data.x"), *y = comity_config_text(config, "data.y");
   comity_dataset_options options = {
       .cache_bytes = (size_t)(comity_config_real(config, "data.cache") * 1048576.0),
@@ -78,7 +77,6 @@ static comity_status open_silo(comity_federation *federation, const comity_confi
     options.cache_bytes = 1;
   COMITY_TRY(comity_dataset_open(silo->path, &options, &silo->dataset));
   silo->clients = comity_dataset_describe(silo->dataset)->clients;
-  (void)federation;
   return COMITY_OK;
 }
 
@@ -316,13 +314,13 @@ static comity_status open_silos(comity_federation *federation, const comity_conf
   comity_status status = COMITY_OK;
   for (size_t i = 0; i < federation->silos && status == COMITY_OK; i++)
     if (hosts_silo(federation, &federation->silo[i]))
-      status = open_silo(federation, config, &federation->silo[i], 0);
+      status = open_silo(config, &federation->silo[i], 0);
   COMITY_TRY(comity_comm_agree(comm, status));
   if (federation->shared)
     return COMITY_OK;
   uint64_t *sizes;
   status = COMITY_NEW(sizes, federation->silos);
-  COMITY_TRY(comity_comm_agree(comm, status));
+  COMITY_TRY_OR(done, comity_comm_agree(comm, status));
   for (size_t i = 0; i < federation->silos; i++)
     sizes[i] = federation->silo[i].dataset == NULL ? 0 : federation->silo[i].clients;
   COMITY_TRY_OR(done, comity_comm_sum(comm, sizes, federation->silos));
@@ -335,7 +333,7 @@ static comity_status open_silos(comity_federation *federation, const comity_conf
     client += sizes[i];
     if (silo->dataset != NULL && reopen && silo->first_client > 0) {
       comity_dataset_destroy(&silo->dataset);
-      status = open_silo(federation, config, silo, silo->first_client);
+      status = open_silo(config, silo, silo->first_client);
     }
   }
   status = comity_comm_agree(comm, status);
@@ -363,7 +361,7 @@ comity_status comity_federation_new(comity_comm *comm, const comity_config *conf
                                     comity_federation **federation) {
   comity_federation *made;
   comity_status status = COMITY_NEW(made, 1);
-  COMITY_TRY(comity_comm_agree(comm, status));
+  COMITY_TRY_OR(done, comity_comm_agree(comm, status));
   made->comm = comm;
   snprintf(made->standardize, sizeof made->standardize, "%s", comity_config_text(config, "data.standardize"));
   COMITY_TRY_OR(done, comity_comm_agree(comm, name_silos(made, config)));
