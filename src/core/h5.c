@@ -75,7 +75,11 @@ comity_status comity_h5_create(const char *path, hid_t *file) {
   quiet();
   COMITY_TRY(probe_room(path));
   errno = 0;
-  hid_t created = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  /* The format since HDF5 1.8 has checksums in its own structures, so that a flipped bit there is noticed. */
+  hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST);
+  hid_t created = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+  H5Pclose(access);
   if (created < 0) {
     comity_status status = comity_h5_fail(COMITY_ERR_IO, "%s: cannot create", path);
     unlink(path);
