@@ -113,7 +113,8 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_checkpoint_print(const char *p
  *   mean, inverse (width) float32, when inputs are standardised: x = (stored * scale - mean) * inverse
  *   job          the resolved job as text, from which the model is built again
  *   attributes   format = "comity-model", version = 1, comity, round, scale, classes (0 = real targets),
- *                targets (numbers per label), loss */
+ *                targets (numbers per label), loss, digest (BLAKE2b-256 of the parameters' little-endian
+ *                bytes, which readers check) */
 
 /** Everything needed to use a model elsewhere. */
 typedef struct comity_model_file {

@@ -67,6 +67,75 @@ static comity_status write_attributes(const char *path, hid_t file, const comity
   return comity_h5_write_text(path, file, "loss", spec->loss);
 }
 
+/* The extent of a one-dimensional dataset. */
+static comity_status extent_of(const char *path, hid_t file, const char *name, size_t *extent) {
+  hid_t set = H5Lexists(file, name, H5P_DEFAULT) > 0 ? H5Dopen2(file, name, H5P_DEFAULT) : -1;
+  COMITY_REQUIRE(set >= 0, COMITY_ERR_DATA, "%s: no dataset '%s'", path, name);
+  hid_t space = H5Dget_space(set);
+  hsize_t found = 0;
+  bool flat = H5Sget_simple_extent_ndims(space) == 1 && H5Sget_simple_extent_dims(space, &found, NULL) == 1;
+  H5Sclose(space);
+  H5Dclose(set);
+  COMITY_REQUIRE(flat, COMITY_ERR_DATA, "%s: dataset '%s' is not a vector", path, name);
+  *extent = (size_t)found;
+  return COMITY_OK;
+}
+
+/* Little-endian whatever the machine: HDF5 converts to the type that it is asked for. */
+static comity_status hash_set(const char *path, hid_t file, const char *name,
+                              uint8_t digest[COMITY_HASH_BYTES]) {
+  enum { BLOCK = 1 << 18 };
+  size_t count;
+  comity_hash *hash = NULL;
+  uint8_t *block = NULL;
+  COMITY_TRY(extent_of(path, file, name, &count));
+  hid_t set = H5Dopen2(file, name, H5P_DEFAULT), in_file = H5Dget_space(set);
+  comity_status status = comity_hash_new(&hash);
+  if (status == COMITY_OK)
+    status = COMITY_NEW(block, BLOCK * 4);
+  for (size_t first = 0; first < count && status == COMITY_OK; first += BLOCK) {
+    hsize_t offset = first, here = count - first < BLOCK ? count - first : BLOCK;
+    hid_t in_memory = H5Screate_simple(1, &here, NULL);
+    if (H5Sselect_hyperslab(in_file, H5S_SELECT_SET, &offset, NULL, &here, NULL) < 0 ||
+        H5Dread(set, H5T_IEEE_F32LE, in_memory, in_file, H5P_DEFAULT, block) < 0)
+      status = comity_h5_fail(COMITY_ERR_DATA, "%s: cannot read dataset '%s'", path, name);
+    else
+      comity_hash_add(hash, block, (size_t)here * 4);
+    H5Sclose(in_memory);
+  }
+  if (status == COMITY_OK)
+    comity_hash_finish(hash, digest);
+  comity_hash_destroy(&hash);
+  comity_free(block);
+  H5Sclose(in_file);
+  H5Dclose(set);
+  return status;
+}
+
+static comity_status hex_of_parameters(const char *path, hid_t file, char hex[2 * COMITY_HASH_BYTES + 1]) {
+  uint8_t digest[COMITY_HASH_BYTES];
+  COMITY_TRY(hash_set(path, file, "parameters", digest));
+  comity_hash_hex(digest, hex);
+  return COMITY_OK;
+}
+
+/* Parameters that were altered since they were written are not those of the run. */
+static comity_status check_digest(const char *path, hid_t file) {
+  char hex[2 * COMITY_HASH_BYTES + 1], *stored = NULL;
+  if (!comity_h5_has(file, "digest")) /* made by hand */
+    return COMITY_OK;
+  COMITY_TRY(hex_of_parameters(path, file, hex));
+  COMITY_TRY(comity_h5_read_text(path, file, "digest", &stored));
+  bool same = strcmp(stored, hex) == 0;
+  comity_free(stored);
+  COMITY_REQUIRE(
+      same, COMITY_ERR_DATA,
+      "%s: the parameters were altered since the file was written: their digest differs from attribute "
+      "'digest'; take another copy of the file",
+      path);
+  return COMITY_OK;
+}
+
 static comity_status write_sets(const char *path, hid_t file, const comity_model_file *model) {
   const comity_model_spec *spec = comity_model_describe(model->model);
   hsize_t width = width_of(spec);
@@ -83,6 +152,9 @@ static comity_status write_sets(const char *path, hid_t file, const comity_model
     COMITY_TRY(comity_h5_write(path, file, "inverse", H5T_NATIVE_FLOAT, 1, &width, model->inverse));
   }
   COMITY_TRY(comity_h5_write_string(path, file, "job", model->job == NULL ? "" : model->job));
+  char hex[2 * COMITY_HASH_BYTES + 1];
+  COMITY_TRY(hex_of_parameters(path, file, hex));
+  COMITY_TRY(comity_h5_write_text(path, file, "digest", hex));
   hid_t group = H5Gcreate2(file, "tensors", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
   if (group < 0)
     return comity_h5_fail(COMITY_ERR_IO, "%s: cannot create the group 'tensors'", path);
@@ -119,20 +191,6 @@ void comity_loaded_model_clear(comity_loaded_model *loaded) {
   comity_free(loaded->inverse);
   comity_free(loaded->job);
   *loaded = (comity_loaded_model){0};
-}
-
-/* The extent of a one-dimensional dataset. */
-static comity_status extent_of(const char *path, hid_t file, const char *name, size_t *extent) {
-  hid_t set = H5Lexists(file, name, H5P_DEFAULT) > 0 ? H5Dopen2(file, name, H5P_DEFAULT) : -1;
-  COMITY_REQUIRE(set >= 0, COMITY_ERR_DATA, "%s: no dataset '%s'", path, name);
-  hid_t space = H5Dget_space(set);
-  hsize_t found = 0;
-  bool flat = H5Sget_simple_extent_ndims(space) == 1 && H5Sget_simple_extent_dims(space, &found, NULL) == 1;
-  H5Sclose(space);
-  H5Dclose(set);
-  COMITY_REQUIRE(flat, COMITY_ERR_DATA, "%s: dataset '%s' is not a vector", path, name);
-  *extent = (size_t)found;
-  return COMITY_OK;
 }
 
 /* What the model was made for, as far as building it again needs to know. */
@@ -222,6 +280,7 @@ static comity_status read_sets(const char *path, hid_t file, comity_loaded_model
                  "%s: holds %zu parameters, but the model in its job has %zu", path, stored, parameters);
   COMITY_TRY(COMITY_NEW(loaded->parameters, parameters));
   COMITY_TRY(comity_h5_read(path, file, "parameters", H5T_NATIVE_FLOAT, parameters, loaded->parameters));
+  COMITY_TRY(check_digest(path, file));
   if (H5Lexists(file, "mean", H5P_DEFAULT) > 0) {
     COMITY_TRY(COMITY_NEW(loaded->mean, info.width));
     COMITY_TRY(COMITY_NEW(loaded->inverse, info.width));
@@ -244,37 +303,6 @@ comity_status comity_model_read(const char *path, comity_loaded_model *loaded) {
   return status;
 }
 
-/* Little-endian whatever the machine: HDF5 converts to the type that it is asked for. */
-static comity_status hash_set(const char *path, hid_t file, const char *name,
-                              uint8_t digest[COMITY_HASH_BYTES]) {
-  enum { BLOCK = 1 << 18 };
-  size_t count;
-  comity_hash *hash = NULL;
-  uint8_t *block = NULL;
-  COMITY_TRY(extent_of(path, file, name, &count));
-  hid_t set = H5Dopen2(file, name, H5P_DEFAULT), in_file = H5Dget_space(set);
-  comity_status status = comity_hash_new(&hash);
-  if (status == COMITY_OK)
-    status = COMITY_NEW(block, BLOCK * 4);
-  for (size_t first = 0; first < count && status == COMITY_OK; first += BLOCK) {
-    hsize_t offset = first, here = count - first < BLOCK ? count - first : BLOCK;
-    hid_t in_memory = H5Screate_simple(1, &here, NULL);
-    if (H5Sselect_hyperslab(in_file, H5S_SELECT_SET, &offset, NULL, &here, NULL) < 0 ||
-        H5Dread(set, H5T_IEEE_F32LE, in_memory, in_file, H5P_DEFAULT, block) < 0)
-      status = comity_h5_fail(COMITY_ERR_DATA, "%s: cannot read dataset '%s'", path, name);
-    else
-      comity_hash_add(hash, block, (size_t)here * 4);
-    H5Sclose(in_memory);
-  }
-  if (status == COMITY_OK)
-    comity_hash_finish(hash, digest);
-  comity_hash_destroy(&hash);
-  comity_free(block);
-  H5Sclose(in_file);
-  H5Dclose(set);
-  return status;
-}
-
 comity_status comity_model_hash(const char *path, uint8_t digest[COMITY_HASH_BYTES]) {
   struct stat about;
   bool folder = stat(path, &about) == 0 && S_ISDIR(about.st_mode);
@@ -286,6 +314,8 @@ comity_status comity_model_hash(const char *path, uint8_t digest[COMITY_HASH_BYT
   if (status == COMITY_OK) {
     if (!folder)
       status = check_format(name, file);
+    if (status == COMITY_OK && !folder)
+      status = check_digest(name, file);
     if (status == COMITY_OK)
       status = hash_set(name, file, folder ? "model" : "parameters", digest);
     H5Fclose(file);
