@@ -175,6 +175,32 @@ static comity_status plan_clients(comity_evaluation *evaluation) {
   return COMITY_OK;
 }
 
+/* A target on a metric that these data or this model do not have would never be reached. */
+static comity_status check_watched(const comity_evaluation *evaluation, const comity_config *config) {
+  const char *metric = comity_config_text(config, "server.metric");
+  const char *key =
+      comity_config_integer(config, "server.patience") > 0 ? "server.patience" : "server.target";
+  if (isnan(comity_config_real(config, "server.target")) && strcmp(key, "server.target") == 0)
+    return COMITY_OK;
+  const comity_federation *federation = evaluation->federation;
+  uint64_t tests = evaluation->has_central;
+  for (size_t client = 0; client < federation->clients; client++)
+    tests += federation->examples[COMITY_SPLIT_TEST][client];
+  COMITY_REQUIRE(strcmp(metric, "test_auc") != 0 || comity_model_is_binary(evaluation->model),
+                 COMITY_ERR_CONFIG,
+                 "%s: '%s' watches %s, but this model does not tell two classes apart; change server.metric",
+                 comity_config_origin(config, key), key, metric);
+  COMITY_REQUIRE(
+      strcmp(metric, "test_accuracy") != 0 || comity_model_classifies(evaluation->model), COMITY_ERR_CONFIG,
+      "%s: '%s' watches %s, which a model of real numbers does not have; set server.metric to test_loss",
+      comity_config_origin(config, key), key, metric);
+  COMITY_REQUIRE(strncmp(metric, "test_", 5) != 0 || tests > 0, COMITY_ERR_CONFIG,
+                 "%s: '%s' watches %s, but there are no test examples; name a file in data.test, set "
+                 "data.holdout, or set server.metric to train_loss",
+                 comity_config_origin(config, key), key, metric);
+  return COMITY_OK;
+}
+
 comity_status comity_evaluation_new(comity_comm *comm, const comity_config *config, const comity_model *model,
                                     comity_federation *federation, comity_evaluation **evaluation) {
   comity_evaluation *made = NULL;
@@ -190,6 +216,7 @@ comity_status comity_evaluation_new(comity_comm *comm, const comity_config *conf
   }
   COMITY_TRY_OR(done, comity_comm_agree(comm, status));
   COMITY_TRY_OR(done, plan_central(made, config));
+  COMITY_TRY_OR(done, comity_comm_agree(comm, check_watched(made, config)));
   /* Also with the silos' own statistics: the model file carries those of all, for data from elsewhere. */
   if (strcmp(federation->standardize, "none") != 0 && federation->mean == NULL)
     status = comity_federation_statistics(federation);

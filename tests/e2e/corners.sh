@@ -156,3 +156,13 @@ with h5py.File("data.h5") as old, h5py.File("empty.h5", "w") as new:
 PY
 on empty data.path=empty.h5 data.standardize=silo algorithm.name=fednova
 [[ $(grep -c '"client":1,.*no train examples' empty4/metrics.jsonl) -eq 4 ]] || fail "the empty client is not named"
+
+# What is watched must exist, or the job would go on past the target that it was to stop at.
+train 78 2 watched server.metric=test_auc server.target=0.9
+grep -q "'server.target' watches test_auc, but this model does not tell two classes apart" said || fail "$(cat said)"
+train 78 2 watched model.loss=mean_squared_error server.patience=2
+grep -q "'server.patience' watches test_accuracy, which a model of real numbers does not have" said || fail "$(cat said)"
+generate --clients 3 --examples 30 --classes 3 --test-fraction 0 --out untested.h5
+train 78 2 watched data.path=untested.h5 server.patience=2
+grep -q "'server.patience' watches test_accuracy, but there are no test examples" said || fail "$(cat said)"
+train 0 2 watched data.path=untested.h5 server.patience=2 server.metric=train_loss
