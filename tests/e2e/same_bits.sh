@@ -45,16 +45,29 @@ for model in dense conv; do
       diff <(metrics ref-$model-$algorithm) <(metrics r$ranks-$model-$algorithm) || fail "$model $algorithm: other metrics on $ranks ranks"
     done
 
-    # Killed outright after the checkpoint of round 3 or 6, resumed on another number of ranks.
-    run 3 train $model.yaml "${settings[@]}" server.rounds=5 run.dir=kill-$model-$algorithm --quiet
-    rm -rf kill-$model-$algorithm/checkpoint-*5 kill-$model-$algorithm/model.h5 # as if killed before the end
-    [[ -d kill-$model-$algorithm/checkpoint-00000003 ]] || fail "no checkpoint of round 3"
-    run 4 train $model.yaml "${settings[@]}" run.dir=kill-$model-$algorithm --resume --quiet
-    hash=$("$COMITY" inspect --hash kill-$model-$algorithm/model.h5)
-    [[ $hash == "$reference" ]] || fail "$model $algorithm: other bits after a resume on 4 ranks"
-    [[ $(wc -l <kill-$model-$algorithm/metrics.jsonl) -eq 8 ]] || fail "records missing or doubled after a resume"
-    diff <(metrics ref-$model-$algorithm) <(metrics kill-$model-$algorithm) || fail "$model $algorithm: other metrics after a resume"
-    echo "$model $algorithm: $reference"
+    # Killed outright after a checkpoint, resumed on the same and on another number of ranks.
+    dead=dead-$model-$algorithm
+    "$MPIRUN" "$MPIEXEC" 3 "$COMITY" train $model.yaml "${settings[@]}" server.rounds=1000000 run.dir=$dead --quiet 2>/dev/null &
+    job=$!
+    for _ in $(seq 200); do
+      compgen -G "$dead/checkpoint-????????" >/dev/null && break
+      sleep 0.05
+    done
+    pkill -KILL -f "train $model.yaml .*run.dir=$dead" || fail "nothing to kill"
+    wait $job 2>/dev/null || true
+    last=$(ls -d "$dead"/checkpoint-???????? | tail -1)
+    rounds=$((10#${last##*-} + 4))
+    cp -r $dead again-$model-$algorithm
+    run 1 train $model.yaml "${settings[@]}" server.rounds=$rounds run.dir=long-$model-$algorithm --quiet
+    long=$("$COMITY" inspect --hash long-$model-$algorithm/model.h5)
+    run 3 train $model.yaml "${settings[@]}" server.rounds=$rounds run.dir=$dead --resume --quiet
+    run 4 train $model.yaml "${settings[@]}" server.rounds=$rounds run.dir=again-$model-$algorithm --resume --quiet
+    for folder in $dead again-$model-$algorithm; do
+      [[ $("$COMITY" inspect --hash $folder/model.h5) == "$long" ]] || fail "$folder: other bits after a kill and a resume"
+      [[ $(wc -l <$folder/metrics.jsonl) -eq $rounds ]] || fail "$folder: records missing or doubled after a resume"
+      diff <(metrics long-$model-$algorithm) <(metrics $folder) || fail "$folder: other metrics after a resume"
+    done
+    echo "$model $algorithm: $reference, killed before round $rounds: $long"
   done
 done
 [[ $(for d in ref-*; do "$COMITY" inspect --hash "$d/model.h5"; done | sort -u | wc -l) -eq 6 ]] || fail "different jobs gave the same model"
