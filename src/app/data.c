@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ------------------------------------------------------------------------------------------------ usage
- * texts
- */
+/* -------------------------------------------------------------------------------------------- usage texts */
 
 static const char usage[] =
     "usage: comity data import idx|csv|leaf ...      turn files of other formats into a dataset\n"
@@ -126,8 +124,7 @@ static const char usage_blobs[] =
     "\n"
     "example: comity data generate blobs --clients 100000 --examples 10 --out many.h5\n";
 
-/* ------------------------------------------------------------------------------------------------ arguments
- */
+/* ---------------------------------------------------------------------------------------------- arguments */
 
 enum { LIST_MAX = 4096 };
 
@@ -368,8 +365,7 @@ static comity_status generate_blobs(int argc, char **argv, const char **out, boo
   return comity_generate_blobs(&o, *out);
 }
 
-/* ------------------------------------------------------------------------------------------------ dispatch
- */
+/* ----------------------------------------------------------------------------------------------- dispatch */
 
 static const struct {
   const char *first, *second; /* second NULL: the arguments follow at once */

@@ -49,6 +49,9 @@ static comity_status score(const comity_loaded_model *loaded, comity_dataset *da
     size_t count = all->examples - at < BLOCK ? all->examples - at : BLOCK;
     comity_examples examples;
     status = comity_dataset_rows(dataset, split, at, count, &examples);
+    if (status == COMITY_OK && comity_examples_check(&examples) != COMITY_OK)
+      status = comity_fail_context(COMITY_ERR_DATA, "%s: among the %zu examples from number %zu",
+                                   comity_dataset_describe(dataset)->path, count, at);
     if (status != COMITY_OK)
       break;
     examples.mean = loaded->mean;

@@ -40,17 +40,11 @@ static comity_status list(const char *folder, const char *suffix, comity_checkpo
   for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
     if (!is_named(entry->d_name, suffix, &round))
       continue;
-    if (found.count == room) {
-      uint64_t *grown;
-      COMITY_TRY_OR(done, COMITY_NEW(grown, room = room == 0 ? 16 : 2 * room));
-      if (found.count > 0)
-        memcpy(grown, found.round, found.count * sizeof *grown);
-      comity_free(found.round);
-      found.round = grown;
-    }
+    status = comity_array_grow(&found.round, &room, found.count + 1, sizeof *found.round);
+    if (status != COMITY_OK)
+      break;
     found.round[found.count++] = round;
   }
-done:
   if (entries != NULL)
     closedir(entries);
   if (status != COMITY_OK) {

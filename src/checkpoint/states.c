@@ -89,16 +89,7 @@ static bool slot_of(const comity_states *states, uint64_t client, size_t *slot) 
 
 /* Room for one client more: ids, and a table that is at most half full. */
 static comity_status make_room(comity_states *states) {
-  if (states->count == states->room) {
-    uint64_t *grown;
-    size_t room = states->room == 0 ? 16 : 2 * states->room;
-    COMITY_TRY(COMITY_NEW(grown, room));
-    if (states->count > 0)
-      memcpy(grown, states->client, states->count * sizeof *grown);
-    comity_free(states->client);
-    states->client = grown;
-    states->room = room;
-  }
+  COMITY_TRY(comity_array_grow(&states->client, &states->room, states->count + 1, sizeof *states->client));
   if (2 * (states->count + 1) > states->table_size) {
     size_t *grown, size = states->table_size == 0 ? 32 : 2 * states->table_size;
     COMITY_TRY(COMITY_NEW(grown, size));
@@ -112,16 +103,8 @@ static comity_status make_room(comity_states *states) {
 }
 
 static comity_status make_slab(comity_states *states) {
-  if (states->slab_count == states->slab_room) {
-    float **grown;
-    size_t room = states->slab_room == 0 ? 16 : 2 * states->slab_room;
-    COMITY_TRY(COMITY_NEW(grown, room));
-    if (states->slab_count > 0)
-      memcpy(grown, states->slab, states->slab_count * sizeof *grown);
-    comity_free(states->slab);
-    states->slab = grown;
-    states->slab_room = room;
-  }
+  COMITY_TRY(
+      comity_array_grow(&states->slab, &states->slab_room, states->slab_count + 1, sizeof *states->slab));
   COMITY_TRY(COMITY_NEW(states->slab[states->slab_count], states->per_slab * states->length));
   states->slab_count++;
   return COMITY_OK;

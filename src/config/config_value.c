@@ -235,16 +235,7 @@ comity_status comity_config_value_set(const comity_setting *setting, const char 
 }
 
 comity_status comity_config_value_append(comity_config_value *value, comity_config_entry **entry) {
-  if (value->length == value->room) {
-    size_t room = value->room == 0 ? 8 : 2 * value->room;
-    comity_config_entry *grown;
-    COMITY_TRY(COMITY_NEW(grown, room));
-    if (value->length > 0)
-      memcpy(grown, value->entries, value->length * sizeof *grown);
-    comity_free(value->entries);
-    value->entries = grown;
-    value->room = room;
-  }
+  COMITY_TRY(comity_array_grow(&value->entries, &value->room, value->length + 1, sizeof *value->entries));
   *entry = &value->entries[value->length++];
   return COMITY_OK;
 }

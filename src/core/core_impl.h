@@ -7,6 +7,10 @@
 
 #include <hdf5.h>
 
+/* Make room for at least `needed` elements of `size` bytes in the array that the pointer at `memory` points to and that has
+ * *room of them; what is there stays, the rest is zero. On failure all is as before. */
+COMITY_MUST_CHECK comity_status comity_array_grow(void *memory, size_t *room, size_t needed, size_t size);
+
 /* Open for reading. COMITY_ERR_NOT_FOUND, _PERMISSION, or _DATA when the file is no HDF5 file or is
  * truncated. */
 COMITY_MUST_CHECK comity_status comity_h5_open(const char *path, hid_t *file);

@@ -93,16 +93,8 @@ comity_status comity_file_read(const char *path, char **text, size_t *length) {
   char *read = NULL;
   size_t used = 0, room = 0;
   for (;;) {
-    if (used + 1 >= room) {
-      size_t more = room == 0 ? 4096 : 2 * room;
-      char *grown;
-      COMITY_TRY_OR(done, COMITY_NEW(grown, more));
-      if (used > 0)
-        memcpy(grown, read, used);
-      comity_free(read);
-      read = grown;
-      room = more;
-    }
+    if (used + 1 >= room)
+      COMITY_TRY_OR(done, comity_array_grow(&read, &room, used + 4096, 1));
     errno = 0;
     size_t got = fread(read + used, 1, room - used - 1, file);
     used += got;

@@ -1,5 +1,5 @@
 /* Aligned, zeroed memory and formatted text that is owned by the caller. */
-#include <comity/core.h>
+#include "core_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +23,23 @@ void *comity_array(size_t count, size_t size) {
 }
 
 void comity_free(void *memory) { free(memory); }
+
+comity_status comity_array_grow(void *memory, size_t *room, size_t needed, size_t size) {
+  if (needed <= *room)
+    return COMITY_OK;
+  size_t more = *room < 8 ? 16 : 2 * *room;
+  more = more < needed ? needed : more;
+  void *grown = comity_array(more, size), *old;
+  if (grown == NULL)
+    return COMITY_ERR_MEMORY;
+  memcpy(&old, memory, sizeof old); /* a pointer of any type: copied, not cast */
+  if (old != NULL)
+    memcpy(grown, old, *room * size);
+  comity_free(old);
+  memcpy(memory, &grown, sizeof grown);
+  *room = more;
+  return COMITY_OK;
+}
 
 char *comity_text(const char *format, ...) {
   va_list arguments, again;

@@ -8,9 +8,7 @@
 
 enum { AUTOMATIC_LEVELS_MAX = 256, LEVELS_MAX = 1 << 16, CLASSES_MAX = 1000, WIDTH_MAX = 1 << 20 };
 
-/* ------------------------------------------------------------------------------------------------ names and
- * roles
- */
+/* ---------------------------------------------------------------------------------------- names and roles */
 
 static comity_status name_columns(csv_table *table, const char *path, const csv_record *first) {
   const int wanted = table->options->header;
@@ -151,9 +149,7 @@ static comity_status visit_all(csv_table *table, csv_visit visit) {
   return comity_csv_visit(table, true, visit, NULL);
 }
 
-/* ------------------------------------------------------------------------------------------------ kinds and
- * levels
- */
+/* --------------------------------------------------------------------------------------- kinds and levels */
 
 /* First reading: which columns hold numbers, which text. */
 static comity_status see_kinds(csv_table *table, const csv_place *place, void *context) {

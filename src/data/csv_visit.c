@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* ------------------------------------------------------------------------------------------------ values */
+/* ------------------------------------------------------------------------------------------------- values */
 
 comity_status comity_csv_fail(const csv_table *table, const csv_place *place, size_t column,
                               const char *format, ...) {
@@ -123,9 +123,7 @@ done:
   return status;
 }
 
-/* ------------------------------------------------------------------------------------------------ reading
- * files
- */
+/* ------------------------------------------------------------------------------------------ reading files */
 
 static comity_status check_names(const csv_table *table, const csv_place *place) {
   for (size_t c = 0; c < table->column_count; c++)

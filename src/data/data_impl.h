@@ -12,8 +12,7 @@ hid_t comity_dtype_h5(comity_dtype type);
  * half precision, double for wider integers. false when they are no numbers. */
 bool comity_dtype_from_h5(hid_t type, comity_dtype *result);
 
-/* ---------------------------------------------------------------------------------------------------------
- * stored tables */
+/* ------------------------------------------------------------------------------------------ stored tables */
 
 /* Two HDF5 datasets with a row for each example. */
 typedef struct comity_table {
@@ -49,8 +48,7 @@ COMITY_MUST_CHECK comity_status comity_table_match(const comity_table *table, co
 COMITY_MUST_CHECK comity_status comity_texts_read(hid_t set, uint64_t first, size_t count, char *slots,
                                                   size_t slot);
 
-/* ---------------------------------------------------------------------------------------------------------
- * cache */
+/* -------------------------------------------------------------------------------------------------- cache */
 
 /* Examples of one client in one stored split. */
 typedef struct comity_block {
@@ -79,8 +77,7 @@ void comity_block_cache_make_room(comity_block_cache *cache, size_t bytes);
 COMITY_MUST_CHECK comity_status comity_block_cache_add(comity_block_cache *cache, comity_block *block);
 void comity_block_cache_clear(comity_block_cache *cache);
 
-/* ---------------------------------------------------------------------------------------------------------
- * layouts */
+/* ------------------------------------------------------------------------------------------------ layouts */
 
 /* One way to keep many clients in a file. */
 typedef struct comity_dataset_layout {

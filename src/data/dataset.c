@@ -6,8 +6,7 @@
 
 enum { DEFAULT_CACHE_BYTES = 256 << 20 };
 
-/* ---------------------------------------------------------------------------------------------------------
- * open */
+/* --------------------------------------------------------------------------------------------------- open */
 
 void comity_dataset_adopt(comity_dataset *d, const comity_table *table) {
   d->info.type = table->type;
@@ -145,8 +144,7 @@ const char *comity_dataset_feature_name(const comity_dataset *d, size_t feature)
                                                               : d->feature_names + feature * d->feature_slot;
 }
 
-/* ---------------------------------------------------------------------------------------------------------
- * load */
+/* --------------------------------------------------------------------------------------------------- load */
 
 /* The first row with a label that cannot be; `count` when there is none. */
 static size_t find_bad_label(const comity_dataset *d, const float *y, size_t count) {

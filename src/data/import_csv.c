@@ -19,8 +19,7 @@ typedef struct row_sink {
       owner_room[COMITY_SPLIT_COUNT];
 } row_sink;
 
-/* ------------------------------------------------------------------------------------------------ encoding
- */
+/* ----------------------------------------------------------------------------------------------- encoding */
 
 static void fill_missing(const csv_column *column, float *x) {
   for (size_t i = 0; i < column->width; i++)
@@ -62,8 +61,7 @@ static comity_status encode(const csv_table *table, const csv_place *place, floa
   return COMITY_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------ writing
- * rows */
+/* ------------------------------------------------------------------------------------------- writing rows */
 
 static comity_status flush(row_sink *sink) {
   for (int s = 0; s < COMITY_SPLIT_COUNT; s++) {
@@ -126,8 +124,7 @@ static comity_status add_row(csv_table *table, const csv_place *place, void *con
   return grouped || sink->count[s] < BLOCK_ROWS ? COMITY_OK : flush(sink);
 }
 
-/* ------------------------------------------------------------------------------------------------ client
- * column */
+/* ------------------------------------------------------------------------------------------ client column */
 
 /* The rows of a split in order of client: start[k] ... start[k+1]-1 of order are client k's. */
 static comity_status group(const row_sink *sink, int s, size_t clients, size_t *start, size_t *order) {
@@ -171,8 +168,7 @@ done:
   return status;
 }
 
-/* ------------------------------------------------------------------------------------------------ the import
- */
+/* --------------------------------------------------------------------------------------------- the import */
 
 static comity_status check_options(const comity_import_csv_options *o, csv_table *table) {
   const char *missing = o->on_missing == NULL ? "error" : o->on_missing;

@@ -2,7 +2,7 @@
 #ifndef COMITY_IMPORT_IMPL_H
 #define COMITY_IMPORT_IMPL_H
 
-#include <comity/core.h>
+#include "core/core_impl.h"
 
 #include <zlib.h>
 
@@ -34,9 +34,6 @@ void comity_names_sort(comity_names *names);
 /* Parse the whole text as a decimal number in the C locale of the caller; "inf", "nan" and hex are none.
  * What overflows becomes an infinity. */
 bool comity_number_parse(const char *text, double *value);
-
-/* Make room for at least `needed` elements in the array *memory of *room elements, keeping what is there. */
-COMITY_MUST_CHECK comity_status comity_array_grow(void *memory, size_t *room, size_t needed, size_t size);
 
 /* How many of `count` examples are for training when a fraction is held out: floor((1 - fraction) * count).
  */

@@ -70,7 +70,7 @@ typedef struct leaf_file {
   leaf_user user;
 } leaf_file;
 
-/* ------------------------------------------------------------------------------------------------ errors */
+/* ------------------------------------------------------------------------------------------------- errors */
 
 /* Keeps the failure for later and stops the parser. */
 static int stop(leaf_file *f, comity_status status) {
@@ -92,7 +92,7 @@ static comity_status push(float_list *list, float value) {
   return COMITY_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------ users */
+/* -------------------------------------------------------------------------------------------------- users */
 
 static comity_status start_user(leaf_file *f, const char *name) {
   size_t before = comity_names_count(f->seen), index = 0, users = comity_names_count(f->import->users);
@@ -174,9 +174,7 @@ static comity_status end_user(leaf_file *f) {
   return f->test ? keep_test(import, user) : COMITY_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------ parser
- * events
- */
+/* ------------------------------------------------------------------------------------------ parser events */
 
 static int end_row(leaf_file *f) {
   if (f->row_values == 0)
@@ -364,7 +362,7 @@ static const yajl_callbacks events = {.yajl_null = on_null,
                                       .yajl_start_array = on_start_array,
                                       .yajl_end_array = on_end_array};
 
-/* ------------------------------------------------------------------------------------------------ a file */
+/* ------------------------------------------------------------------------------------------------- a file */
 
 static comity_status syntax_error(leaf_file *f, const unsigned char *chunk, size_t size) {
   if (f->status != COMITY_OK)
@@ -442,8 +440,7 @@ done:
   return status;
 }
 
-/* ------------------------------------------------------------------------------------------------ the import
- */
+/* --------------------------------------------------------------------------------------------- the import */
 
 static comity_status read_all(leaf_import *import, const char *const *train, size_t train_count,
                               const char *test, const char *out) {

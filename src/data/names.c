@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ------------------------------------------------------------------------------------------------ gzip files
- */
+/* --------------------------------------------------------------------------------------------- gzip files */
 
 comity_status comity_gz_open(const char *path, gzFile *file) {
   errno = 0;
@@ -53,8 +52,7 @@ void comity_gz_close(gzFile *file) {
   *file = NULL;
 }
 
-/* ------------------------------------------------------------------------------------------------ numbers
- * and arrays */
+/* ------------------------------------------------------------------------------------- numbers and arrays */
 
 bool comity_number_parse(const char *text, double *value) {
   if (text[0] == '\0' || text[strspn(text, "0123456789+-.eE")] != '\0')
@@ -64,29 +62,12 @@ bool comity_number_parse(const char *text, double *value) {
   return *end == '\0';
 }
 
-comity_status comity_array_grow(void *memory, size_t *room, size_t needed, size_t size) {
-  if (needed <= *room)
-    return COMITY_OK;
-  size_t more = *room < 8 ? 16 : *room + *room / 2;
-  more = more < needed ? needed : more;
-  void *grown = comity_array(more, size), *old;
-  if (grown == NULL)
-    return COMITY_ERR_MEMORY;
-  memcpy(&old, memory, sizeof old);
-  if (old != NULL)
-    memcpy(grown, old, *room * size);
-  comity_free(old);
-  memcpy(memory, &grown, sizeof grown);
-  *room = more;
-  return COMITY_OK;
-}
-
 size_t comity_train_part(size_t count, double fraction) {
   size_t train = (size_t)((1.0 - fraction) * (double)count);
   return train < count ? train : count;
 }
 
-/* ------------------------------------------------------------------------------------------------ names */
+/* -------------------------------------------------------------------------------------------------- names */
 
 struct comity_names {
   char **text; /* (room), in order of number */

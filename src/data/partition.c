@@ -323,8 +323,7 @@ done:
   return status;
 }
 
-/* ------------------------------------------------------------------------------------------------ partition
- */
+/* ---------------------------------------------------------------------------------------------- partition */
 
 comity_status comity_partition_bounded(const char *in, const comity_partition_options *options, size_t bytes,
                                        const char *out) {

@@ -230,8 +230,7 @@ comity_status comity_table_match(const comity_table *table, const comity_table *
   return COMITY_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------------------
- * texts */
+/* -------------------------------------------------------------------------------------------------- texts */
 
 static bool read_variable(hid_t set, hid_t type, hid_t memory, hid_t space, size_t count, char *slots,
                           size_t slot) {

@@ -12,8 +12,7 @@ typedef struct tff {
   char *x_name, *y_name;
 } tff;
 
-/* ---------------------------------------------------------------------------------------------------------
- * clients */
+/* ------------------------------------------------------------------------------------------------ clients */
 
 static herr_t take_name(hid_t group, const char *name, const H5L_info_t *about, void *data) {
   (void)group;
@@ -57,8 +56,7 @@ static void close_client(hid_t group, comity_table *table) {
   H5Gclose(group);
 }
 
-/* ---------------------------------------------------------------------------------------------------------
- * features */
+/* ----------------------------------------------------------------------------------------------- features */
 
 typedef struct search {
   const char *y_name;
@@ -117,8 +115,7 @@ static comity_status choose_features(const comity_dataset *d, tff *t) {
   return t->x_name == NULL || t->y_name == NULL ? COMITY_ERR_MEMORY : COMITY_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------------------
- * layout */
+/* ------------------------------------------------------------------------------------------------- layout */
 
 /* All clients are looked at: their shapes must agree, and their labels tell the number of classes. */
 static comity_status survey(comity_dataset *d, tff *t) {

@@ -40,8 +40,7 @@ struct comity_dataset_writer {
   bool named, central_test, failed, committed;
 };
 
-/* ---------------------------------------------------------------------------------------------------------
- * columns */
+/* ------------------------------------------------------------------------------------------------ columns */
 
 static comity_status column_create(comity_dataset_writer *w, hid_t parent, column *c) {
   hsize_t none[1 + COMITY_SHAPE_MAX], most[1 + COMITY_SHAPE_MAX];
@@ -115,8 +114,7 @@ static comity_status column_finish(comity_dataset_writer *w, hid_t parent, colum
   return status;
 }
 
-/* ---------------------------------------------------------------------------------------------------------
- * start */
+/* -------------------------------------------------------------------------------------------------- start */
 
 static comity_status check_options(const char *path, const comity_dataset_writer_options *o, size_t *width) {
   COMITY_REQUIRE(comity_dtype_size(o->type) > 0, COMITY_ERR_ARG, "%s: unknown feature type %d", path,
@@ -249,8 +247,7 @@ fail:
   return status;
 }
 
-/* ---------------------------------------------------------------------------------------------------------
- * rows */
+/* --------------------------------------------------------------------------------------------------- rows */
 
 static comity_status check_open(const comity_dataset_writer *w) {
   COMITY_REQUIRE(!w->failed && !w->committed, COMITY_ERR_ARG, "%s: the writer %s", w->path,
@@ -384,8 +381,7 @@ comity_status comity_dataset_writer_add(comity_dataset_writer *w, comity_split s
   return COMITY_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------------------
- * end */
+/* ---------------------------------------------------------------------------------------------------- end */
 
 static comity_status write_scale(comity_dataset_writer *w, hid_t parent) {
   hid_t set = H5Dopen2(parent, "x", H5P_DEFAULT);

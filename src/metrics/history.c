@@ -26,27 +26,11 @@ void comity_curve_values(const comity_record *record, double value[COMITY_CURVE_
 }
 
 comity_status comity_history_reserve(comity_history *history) {
-  if (history->count < history->room)
-    return COMITY_OK;
-  size_t room = history->room == 0 ? 64 : 2 * history->room, width = history->ranks * COMITY_COLUMN_COUNT;
-  double *value;
-  float *rank_value;
-  COMITY_TRY(COMITY_NEW(value, room * COMITY_CURVE_COUNT));
-  comity_status status = COMITY_NEW(rank_value, room * width);
-  if (status != COMITY_OK) {
-    comity_free(value);
-    return status;
-  }
-  if (history->count > 0) {
-    memcpy(value, history->value, history->count * COMITY_CURVE_COUNT * sizeof *value);
-    memcpy(rank_value, history->rank_value, history->count * width * sizeof *rank_value);
-  }
-  comity_free(history->value);
-  comity_free(history->rank_value);
-  history->value = value;
-  history->rank_value = rank_value;
-  history->room = room;
-  return COMITY_OK;
+  size_t width = history->ranks * COMITY_COLUMN_COUNT;
+  COMITY_TRY(comity_array_grow(&history->value, &history->room, history->count + 1,
+                               COMITY_CURVE_COUNT * sizeof(double)));
+  return comity_array_grow(&history->rank_value, &history->rank_room, history->count + 1,
+                           width * sizeof(float));
 }
 
 void comity_history_add(comity_history *history, const double value[COMITY_CURVE_COUNT]) {
@@ -58,16 +42,8 @@ void comity_history_add(comity_history *history, const double value[COMITY_CURVE
 }
 
 comity_status comity_history_miss(comity_history *history, const comity_missed *missed) {
-  if (history->missed_count == history->missed_room) {
-    size_t room = history->missed_room == 0 ? 16 : 2 * history->missed_room;
-    comity_missed *grown;
-    COMITY_TRY(COMITY_NEW(grown, room));
-    if (history->missed_count > 0)
-      memcpy(grown, history->missed, history->missed_count * sizeof *grown);
-    comity_free(history->missed);
-    history->missed = grown;
-    history->missed_room = room;
-  }
+  COMITY_TRY(comity_array_grow(&history->missed, &history->missed_room, history->missed_count + 1,
+                               sizeof *history->missed));
   comity_missed kept = *missed;
   kept.name = comity_text("%s", missed->name == NULL ? "" : missed->name);
   kept.reason = comity_text("%s", missed->reason == NULL ? "" : missed->reason);

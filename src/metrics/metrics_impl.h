@@ -62,8 +62,8 @@ typedef struct comity_missed {
 
 /* A run in memory. Grows by rows; each row is a round. */
 typedef struct comity_history {
-  size_t count, room;
-  double *value; /* (count, COMITY_CURVE_COUNT) */
+  size_t count, room, rank_room; /* rounds */
+  double *value;                 /* (count, COMITY_CURVE_COUNT) */
   size_t ranks;
   float *rank_value; /* (count, ranks, COMITY_COLUMN_COUNT), NAN = unknown */
   size_t missed_count, missed_room;

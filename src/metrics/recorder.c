@@ -71,17 +71,8 @@ static comity_status csv_of(const comity_history *history, char **csv, size_t *l
     size_t here = line == NULL ? 0 : strlen(line);
     if (line == NULL)
       status = COMITY_ERR_MEMORY;
-    else if (used + here > room) {
-      char *grown;
-      room = 2 * (used + here) + 4096;
-      status = COMITY_NEW(grown, room);
-      if (status == COMITY_OK) {
-        if (used > 0)
-          memcpy(grown, text, used);
-        comity_free(text);
-        text = grown;
-      }
-    }
+    else
+      status = comity_array_grow(&text, &room, used + here, 1);
     if (status == COMITY_OK)
       memcpy(text + used, line, here);
     used += here;

@@ -34,8 +34,7 @@ struct comity_evaluation {
   float *client_scores, *client_labels; /* (largest test split), for AUC; NULL unless binary */
 };
 
-/* ------------------------------------------------------------------------------------------------------
- * central test set */
+/* --------------------------------------------------------------------------------------- central test set */
 
 /* Which file and split hold the central test set, if any: data.test, or the test group of the one shared
  * file. */
@@ -152,8 +151,7 @@ static comity_status plan_central(comity_evaluation *evaluation, const comity_co
   return comity_comm_agree(comm, status);
 }
 
-/* --------------------------------------------------------------------------------------------------------
- * construction */
+/* ------------------------------------------------------------------------------------------- construction */
 
 /* Memory for the hosted clients' held-out parts. */
 static comity_status plan_clients(comity_evaluation *evaluation) {
@@ -248,8 +246,7 @@ bool comity_evaluation_has_central(const comity_evaluation *evaluation) { return
 
 size_t comity_evaluation_examples(const comity_evaluation *evaluation) { return evaluation->examples; }
 
-/* -------------------------------------------------------------------------------------------------------------
- * running */
+/* ------------------------------------------------------------------------------------------------ running */
 
 /* Score `count` examples from row `first` of a view, block by block, into exact sums. */
 static void score_rows(comity_evaluation *evaluation, const float *parameters,
@@ -334,8 +331,7 @@ comity_status comity_evaluation_run(comity_evaluation *evaluation, const float *
   return COMITY_OK;
 }
 
-/* ----------------------------------------------------------------------------------------------------------
- * collecting */
+/* --------------------------------------------------------------------------------------------- collecting */
 
 static void read_sums(const uint64_t *sums, double *accuracy, double *loss) {
   double count = (double)sums[WORD_EXAMPLES];

@@ -1,12 +1,13 @@
 /* Who holds what: the files of training data, the clients in them, and what all silos have to agree on. */
 #include "round_impl.h"
 
+#include "core/core_impl.h"
+
 #include <string.h>
 
 static const char pattern_mark[] = "{rank}";
 
-/* ---------------------------------------------------------------------------------------------------------
- * file names */
+/* --------------------------------------------------------------------------------------------- file names */
 
 static comity_status add_silo(comity_federation *federation, const comity_config *config, const char *path) {
   return comity_config_resolve_path(config, "data.path", path, &federation->silo[federation->silos++].path);
@@ -51,8 +52,7 @@ static comity_status name_silos(comity_federation *federation, const comity_conf
   return COMITY_OK;
 }
 
-/* --------------------------------------------------------------------------------------------- what is told
- * of a file */
+/* --------------------------------------------------------------------------------- what is told of a file */
 
 /* What the server learns of a silo's file: sizes and shapes, never an example. Followed by the train and test
  * counts of its clients (uint64 each) and the feature names, each ended by a newline. */
@@ -96,7 +96,8 @@ static size_t names_length(const comity_dataset *dataset, size_t width) {
 }
 
 /* Append one file's notice to a message. */
-static comity_status notice_silo(const comity_silo *silo, size_t index, uint8_t **message, size_t *length) {
+static comity_status notice_silo(const comity_silo *silo, size_t index, uint8_t **message, size_t *room,
+                                 size_t *length) {
   const comity_dataset_info *info = comity_dataset_describe(silo->dataset);
   silo_notice notice = {.silo = index,
                         .clients = info->clients,
@@ -109,13 +110,8 @@ static comity_status notice_silo(const comity_silo *silo, size_t index, uint8_t 
   for (size_t i = 0; i < info->shape_rank; i++)
     notice.shape[i] = info->shape[i];
   size_t counts = 2 * sizeof(uint64_t) * info->clients;
-  uint8_t *grown;
-  COMITY_TRY(COMITY_NEW(grown, *length + sizeof notice + counts + notice.names_bytes));
-  if (*length > 0)
-    memcpy(grown, *message, *length);
-  comity_free(*message);
-  *message = grown;
-  uint8_t *at = grown + *length;
+  COMITY_TRY(comity_array_grow(message, room, *length + sizeof notice + counts + notice.names_bytes, 1));
+  uint8_t *at = *message + *length;
   memcpy(at, &notice, sizeof notice);
   at += sizeof notice;
   for (int split = 0; split < COMITY_SPLIT_COUNT; split++)
@@ -130,12 +126,11 @@ static comity_status notice_silo(const comity_silo *silo, size_t index, uint8_t 
     at[bytes] = '\n';
     at += bytes + 1;
   }
-  *length = (size_t)(at - grown);
+  *length = (size_t)(at - *message);
   return COMITY_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------- do the silos
- * fit together */
+/* ------------------------------------------------------------------------------ do the silos fit together */
 
 static comity_status same_names(const comity_silo *a, const char *names_a, size_t length_a,
                                 const comity_silo *b, const char *names_b, size_t length_b) {
@@ -176,8 +171,7 @@ static comity_status same_shape(const comity_silo *a, const silo_notice *first, 
   return COMITY_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------------- the
- * catalogue */
+/* ------------------------------------------------------------------------------------------ the catalogue */
 
 /* Sizes that everybody needs, as the server broadcasts them; followed by the counts of all clients per split.
  */
@@ -276,14 +270,14 @@ done:
 static comity_status describe_silos(comity_federation *federation) {
   comity_comm *comm = federation->comm;
   uint8_t *message = NULL;
-  size_t length = 0;
+  size_t room = 0, length = 0;
   comity_gathered gathered = {0};
   catalogue all = {0};
   uint64_t *counts = NULL;
   comity_status status = COMITY_OK;
   for (size_t i = 0; i < federation->silos && status == COMITY_OK; i++)
     if (federation->silo[i].dataset != NULL)
-      status = notice_silo(&federation->silo[i], i, &message, &length);
+      status = notice_silo(&federation->silo[i], i, &message, &room, &length);
   COMITY_TRY_OR(done, comity_comm_agree(comm, status));
   COMITY_TRY_OR(done, comity_comm_gather(comm, message, length, &gathered));
   if (comity_comm_is_server(comm))
@@ -402,8 +396,7 @@ void comity_federation_destroy(comity_federation **federation) {
   *federation = NULL;
 }
 
-/* -----------------------------------------------------------------------------------------------------------
- * using it */
+/* ----------------------------------------------------------------------------------------------- using it */
 
 static const comity_silo *silo_of(const comity_federation *federation, size_t client) {
   size_t low = 0, high = federation->silos;
@@ -421,6 +414,10 @@ int comity_federation_host(const comity_federation *federation, size_t client) {
   if (federation->shared)
     return (int)(client % (size_t)comity_comm_participants(federation->comm));
   return silo_of(federation, client)->participant;
+}
+
+const char *comity_federation_path(const comity_federation *federation, size_t client) {
+  return silo_of(federation, client)->path;
 }
 
 const char *comity_federation_client_name(const comity_federation *federation, size_t client) {

@@ -2,6 +2,8 @@
  */
 #include "round_impl.h"
 
+#include "core/core_impl.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,17 +21,8 @@ void comity_report_clear(comity_report *report) {
 }
 
 static comity_status make_room(comity_report *report, size_t absences) {
-  if (report->message != NULL && absences <= report->room)
-    return COMITY_OK;
-  size_t room = 2 * absences + 8;
-  uint8_t *grown;
-  COMITY_TRY(COMITY_NEW(grown, sizeof report->head + room * sizeof(comity_absence)));
-  if (report->head.absences > 0)
-    memcpy(grown + sizeof report->head, absences_of(report), report->head.absences * sizeof(comity_absence));
-  comity_free(report->message);
-  report->message = grown;
-  report->room = room;
-  return COMITY_OK;
+  return comity_array_grow(&report->message, &report->room,
+                           sizeof report->head + absences * sizeof(comity_absence), 1);
 }
 
 comity_status comity_report_new(comity_report *report) {

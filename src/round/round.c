@@ -7,25 +7,11 @@
 #include <math.h>
 #include <string.h>
 
-double comity_run_book(comity_run_state *run, comity_phase phase, double since) {
-  double now = comity_clock_now();
-  run->ledger.seconds[phase] += now - since;
-  return now;
-}
-
-comity_status comity_run_agree(comity_run_state *run, comity_status local) {
-  double since = comity_clock_now();
-  comity_status agreed = comity_comm_agree(run->comm, local);
-  comity_run_book(run, COMITY_PHASE_WAIT, since);
-  return agreed;
-}
-
 static bool asked_to_stop(const comity_run_state *run) {
   return run->options->stop != NULL && *run->options->stop != 0;
 }
 
-/* -------------------------------------------------------------------------------------------------------------
- * select */
+/* ------------------------------------------------------------------------------------------------- select */
 
 static uint64_t weight_of(const comity_run_state *run, size_t client) {
   return run->weighting == COMITY_WEIGH_EQUALLY ? 1 : run->federation->examples[COMITY_SPLIT_TRAIN][client];
@@ -61,8 +47,7 @@ static comity_status select_cohort(comity_run_state *run) {
   return COMITY_OK;
 }
 
-/* ----------------------------------------------------------------------------------------------------- local
- * training */
+/* ----------------------------------------------------------------------------------------- local training */
 
 /* One client: load, train, fold in. What is wrong with the client is returned; what is wrong with this rank
  * goes to *fatal. */
@@ -84,6 +69,8 @@ static comity_status train_client(comity_run_state *run, size_t member, comity_s
   comity_train_result result = {0};
   status = comity_trainer_run(run->trainer, &task, &result);
   since = comity_run_book(run, COMITY_PHASE_TRAIN, since);
+  if (status == COMITY_ERR_DATA)
+    status = comity_fail_context(status, "%s", comity_federation_path(run->federation, client));
   COMITY_TRY(status);
 
   double weight = (double)weight_of(run, client);
@@ -121,8 +108,7 @@ static comity_status train_cohort(comity_run_state *run) {
   return COMITY_OK;
 }
 
-/* ----------------------------------------------------------------------------------------------------------
- * aggregate */
+/* ---------------------------------------------------------------------------------------------- aggregate */
 
 /* Updates and reports come to the server. Collective. */
 static comity_status combine(comity_run_state *run, size_t *present) {
@@ -154,8 +140,7 @@ static comity_status quorum_lost(const comity_run_state *run, size_t present) {
                      count > 3 ? "; ..." : "");
 }
 
-/* ---------------------------------------------------------------------------------------------------------
- * server step */
+/* -------------------------------------------------------------------------------------------- server step */
 
 static comity_server_view view_of(comity_run_state *run, uint64_t round, size_t present) {
   return (comity_server_view){.round = round,
@@ -179,8 +164,7 @@ static comity_status step_server(comity_run_state *run, size_t present) {
                                                    (unsigned long long)run->round + 1);
 }
 
-/* -----------------------------------------------------------------------------------------------------------
- * broadcast */
+/* ---------------------------------------------------------------------------------------------- broadcast */
 
 /* The server's fields for the next round go to everybody; their model is the one to evaluate. Collective. */
 static comity_status announce(comity_run_state *run) {
@@ -196,8 +180,7 @@ static comity_status announce(comity_run_state *run) {
   return status;
 }
 
-/* ------------------------------------------------------------------------------------------------------------
- * evaluate */
+/* ----------------------------------------------------------------------------------------------- evaluate */
 
 static bool due(uint64_t round, uint64_t every, bool last) {
   return last || (every > 0 && round % every == 0);
@@ -226,8 +209,7 @@ static comity_status collect(comity_run_state *run) {
   return status;
 }
 
-/* --------------------------------------------------------------------------------------------------------------
- * record */
+/* ------------------------------------------------------------------------------------------------- record */
 
 static double metric_of(const comity_record *record, const char *name) {
   if (strcmp(name, "test_loss") == 0)
@@ -317,8 +299,7 @@ static comity_status record(comity_run_state *run, size_t present, comity_status
   return (comity_status)decision.status;
 }
 
-/* ------------------------------------------------------------------------------------------------------------
- * the loop */
+/* ----------------------------------------------------------------------------------------------- the loop */
 
 /* Leave a round that not all ranks finished: its updates and states are forgotten. */
 static void abandon_round(comity_run_state *run) {

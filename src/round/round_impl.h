@@ -15,8 +15,7 @@
 #include <comity/server.h>
 #include <comity/train.h>
 
-/* ---------------------------------------------------------------------------------------------------------
- * federation */
+/* --------------------------------------------------------------------------------------------- federation */
 
 /* One file of training data. A shared file is open on every rank; a silo's file only on the rank that hosts
  * it. */
@@ -53,13 +52,14 @@ int comity_federation_host(const comity_federation *federation, size_t client);
  * must be able to read the client. The view is borrowed until the next load. */
 COMITY_MUST_CHECK comity_status comity_federation_load(comity_federation *federation, comity_split split,
                                                        size_t client, comity_examples *examples);
+/* The file that holds the client. */
+const char *comity_federation_path(const comity_federation *federation, size_t client);
 /* The client's name in its file. Borrowed until the next call. */
 const char *comity_federation_client_name(const comity_federation *federation, size_t client);
 /* Federated mean and 1/standard deviation of all train examples. Collective. */
 COMITY_MUST_CHECK comity_status comity_federation_statistics(comity_federation *federation);
 
-/* ----------------------------------------------------------------------------------------------------------
- * evaluation */
+/* --------------------------------------------------------------------------------------------- evaluation */
 
 typedef struct comity_evaluation comity_evaluation;
 
@@ -81,15 +81,13 @@ COMITY_MUST_CHECK comity_status comity_evaluation_run(comity_evaluation *evaluat
 COMITY_MUST_CHECK comity_status comity_evaluation_collect(comity_evaluation *evaluation,
                                                           comity_record *record);
 
-/* ----------------------------------------------------------------------------------------------------------
- * run folder */
+/* --------------------------------------------------------------------------------------------- run folder */
 
 /* Prepare run.dir on the server: create it, put an earlier run out of the way. Not collective. */
 COMITY_MUST_CHECK comity_status comity_run_folder_open(const comity_config *config, bool resume,
                                                        char **moved_to);
 
-/* ----------------------------------------------------------------------------------------------------------
- * a round's report */
+/* --------------------------------------------------------------------------------------- a round's report */
 
 /* What a rank tells the server about a round, as it travels; the absences follow it. */
 typedef struct comity_report_head {
@@ -103,7 +101,7 @@ typedef struct comity_report_head {
 typedef struct comity_report {
   comity_report_head head;
   uint8_t *message; /* room for the head, then the absences; so that sending allocates nothing */
-  size_t room;      /* absences that fit */
+  size_t room;      /* bytes */
 } comity_report;
 
 COMITY_MUST_CHECK comity_status comity_report_new(comity_report *report);

@@ -9,8 +9,7 @@
 /* Slots of a checkpoint's counters that belong to the loop. */
 enum { COUNTER_BEST, COUNTER_BEST_ROUND, COUNTER_LAST, COUNTER_LAST_ROUND, COUNTER_CLIENTS };
 
-/* -----------------------------------------------------------------------------------------------------------
- * the folder */
+/* --------------------------------------------------------------------------------------------- the folder */
 
 static comity_log_level level_of(const char *name) {
   static const char *const names[] = {"error", "warn", "info", "debug"};
@@ -83,8 +82,7 @@ static comity_status open_states(comity_run_state *run) {
   return open_some_states(run, "pending", &run->pending);
 }
 
-/* -------------------------------------------------------------------------------------------------------------
- * resuming */
+/* ----------------------------------------------------------------------------------------------- resuming */
 
 /* A checkpoint belongs to the job that wrote it: what would change the results must be the same. The watched
  * metric may change, but then what was remembered of the other one means nothing. */
@@ -192,8 +190,7 @@ static comity_status resume(comity_run_state *run) {
   return COMITY_OK;
 }
 
-/* -------------------------------------------------------------------------------------------------------------
- * opening */
+/* ------------------------------------------------------------------------------------------------ opening */
 
 static void say_hello(const comity_run_state *run) {
   const comity_algorithm *algorithm = run->method.algorithm;
@@ -228,8 +225,7 @@ comity_status comity_run_open(comity_run_state *run) {
   return comity_comm_agree(comm, open_records(run));
 }
 
-/* --------------------------------------------------------------------------------------------------------------
- * saving */
+/* ------------------------------------------------------------------------------------------------- saving */
 
 comity_status comity_run_save(comity_run_state *run) {
   double since = comity_clock_now();

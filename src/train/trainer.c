@@ -133,7 +133,7 @@ void comity_trainer_destroy(comity_trainer **trainer) {
 
 size_t comity_trainer_bytes(const comity_trainer *trainer) { return trainer->bytes; }
 
-/* ------------------------------------------------------------------------------------------ gradients */
+/* ---------------------------------------------------------------------------------------------- gradients */
 
 static void fetch(const comity_trainer *trainer, const comity_examples *examples, const uint32_t *index,
                   size_t first, size_t count) {
@@ -190,7 +190,7 @@ static double full_gradient(const comity_client_view *view, const float *at, flo
   return loss;
 }
 
-/* ---------------------------------------------------------------------------------------- local steps */
+/* -------------------------------------------------------------------------------------------- local steps */
 
 static double local_step(session *now, const uint32_t *index, size_t count) {
   comity_trainer *trainer = now->trainer;
