@@ -11,10 +11,7 @@ export PATH=$PWD/build/quickstart:$PATH OPENBLAS_NUM_THREADS=1
 mkdir -p run
 comity data generate blobs --clients 20 --examples 300 --image-side 12 --classes 10 --separation 5 --seed 1 --out run/quickstart-data.h5
 
-# Open MPI refuses more ranks than cores unless told; MPICH does not know the option.
-oversubscribe=()
-grep -q "Open MPI" <<<"$(mpirun --version 2>/dev/null)" && oversubscribe=(--oversubscribe)
-mpirun "${oversubscribe[@]}" -n 3 comity train jobs/quickstart/job.yaml
+bash jobs/mpirun.sh 3 comity train jobs/quickstart/job.yaml
 
 echo
 echo "The run is in run/quickstart. Look at it with:  build/quickstart/comity inspect run/quickstart"

@@ -10,7 +10,7 @@ synthetic) what=synthetic out=${2:-run/papers/fedprox} column=test_loss sign=-1 
 mnist) what=mnist mnist=${2:?usage: run.sh mnist FOLDER with the four IDX files} out=${3:-run/papers/fedprox} column=test_accuracy sign=1 ;;
 *) echo "usage: run.sh synthetic | mnist MNIST-FOLDER  [RUN-FOLDER]" >&2; exit 64 ;;
 esac
-mpirun=(${COMITY_MPIRUN:-mpirun -n})
+mpirun=(${COMITY_MPIRUN:-bash "$here/../../mpirun.sh"}) # tests put their own launcher here
 comity=${COMITY:-comity} ranks=${RANKS:-3}
 mkdir -p "$out"
 if [[ $what == synthetic ]]; then
