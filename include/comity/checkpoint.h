@@ -20,8 +20,7 @@
 extern "C" {
 #endif
 
-/* ------------------------------------------------------------------------------------------------------
- * client states */
+/* ------------------------------------------------------------------------------------------ client states */
 
 /** States of the clients that this rank hosts: one packed vector each, absent until first written, in memory
  * or spilled to one file. Not collective. */
@@ -43,8 +42,7 @@ COMITY_API size_t comity_states_list(const comity_states *states, uint64_t *clie
  * are of one length. After a failure `from` is unchanged and `to` may have some of them. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_states_move(comity_states *from, comity_states *to);
 
-/* ---------------------------------------------------------------------------------------------------------
- * checkpoints */
+/* -------------------------------------------------------------------------------------------- checkpoints */
 
 /* A checkpoint folder holds
  *
@@ -101,8 +99,7 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_checkpoint_states(
 /** Print for people what a checkpoint holds, after checking it. Not collective. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_checkpoint_print(const char *path, FILE *out);
 
-/* ----------------------------------------------------------------------------------------------------------
- * model file */
+/* --------------------------------------------------------------------------------------------- model file */
 
 /* model.h5 holds
  *

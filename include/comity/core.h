@@ -31,8 +31,7 @@
 extern "C" {
 #endif
 
-/* ------------------------------------------------------------------------------------------------ status and
- * errors */
+/* -------------------------------------------------------------------------------------- status and errors */
 
 /** Every status there is: X(name, value, exit code, text). The value orders severity: where ranks disagree,
  * the largest wins. Exit codes are those of BSD's sysexits where it has one; scripts may rely on them, so
@@ -117,8 +116,7 @@ COMITY_API void comity_error_clear(void);
 COMITY_API void comity_assert_failed(const char *condition, const char *file, int line)
     __attribute__((noreturn));
 
-/* ------------------------------------------------------------------------------------------------------------
- * memory */
+/* ------------------------------------------------------------------------------------------------- memory */
 
 /** `count` zeroed elements of `size` bytes, aligned to 64 bytes so that results never depend on where memory
  * happened to lie. A count of 0 gives a valid pointer. NULL, with a message, when memory or the size type is
@@ -133,16 +131,14 @@ COMITY_API char *comity_text(const char *format, ...) COMITY_PRINTF(1, 2) COMITY
 #define COMITY_NEW(pointer, count)                                                                           \
   (((pointer) = comity_array((count), sizeof *(pointer))) != NULL ? COMITY_OK : COMITY_ERR_MEMORY)
 
-/* -------------------------------------------------------------------------------------------------------------
- * clock */
+/* -------------------------------------------------------------------------------------------------- clock */
 
 /** Seconds on the monotonic clock; only differences mean something. */
 COMITY_API double comity_clock_now(void);
 /** Sleep that long, in seconds; a signal may end it early. */
 COMITY_API void comity_clock_sleep(double seconds);
 
-/* ---------------------------------------------------------------------------------------------------------------
- * log */
+/* ---------------------------------------------------------------------------------------------------- log */
 
 typedef enum comity_log_level {
   COMITY_LOG_ERROR,
@@ -165,8 +161,7 @@ COMITY_API void comity_log(comity_logger *logger, comity_log_level level, const 
     COMITY_PRINTF(3, 4);
 COMITY_API void comity_logger_destroy(comity_logger **logger);
 
-/* ------------------------------------------------------------------------------------------------------------
- * random */
+/* ------------------------------------------------------------------------------------------------- random */
 
 /** What a stream of random numbers is for. Part of its key, so streams of different purposes never meet.
  * Values are pinned: changing one changes every published result. */
@@ -211,8 +206,7 @@ COMITY_API double comity_random_log_gamma(comity_random *random, double shape);
 /** Fisher-Yates. */
 COMITY_API void comity_random_shuffle(comity_random *random, uint32_t *items, size_t count);
 
-/* --------------------------------------------------------------------------------------------------------------
- * hash */
+/* --------------------------------------------------------------------------------------------------- hash */
 
 #define COMITY_HASH_BYTES 32
 
@@ -229,8 +223,7 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_hash_bytes(const void *bytes, 
 /** 64 lower-case hexadecimal digits and a NUL. */
 COMITY_API void comity_hash_hex(const uint8_t digest[COMITY_HASH_BYTES], char hex[2 * COMITY_HASH_BYTES + 1]);
 
-/* ------------------------------------------------------------------------------------------------------------
- * layout */
+/* ------------------------------------------------------------------------------------------------- layout */
 
 /** How the values that several clients send for one field become one. */
 typedef enum comity_combine {

@@ -125,8 +125,7 @@ COMITY_API void comity_examples_batch(const comity_examples *examples, const uin
  *  \return COMITY_ERR_DATA naming the row and feature */
 COMITY_API COMITY_MUST_CHECK comity_status comity_examples_check(const comity_examples *examples);
 
-/* ---------------------------------------------------------------------------------------------- writing flat
- * datasets */
+/* ---------------------------------------------------------------------------------- writing flat datasets */
 
 /** Writes a flat dataset row by row, in client order, into a file that appears under its name only when
  * complete. */
@@ -161,8 +160,7 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_dataset_writer_add(comity_data
 COMITY_API COMITY_MUST_CHECK comity_status comity_dataset_writer_commit(comity_dataset_writer *writer);
 COMITY_API void comity_dataset_writer_destroy(comity_dataset_writer **writer);
 
-/* --------------------------------------------------------------------------------------------------------
- * importers */
+/* ---------------------------------------------------------------------------------------------- importers */
 
 typedef struct comity_import_idx_options {
   const char *images, *labels;           /* .gz or plain */
@@ -212,8 +210,7 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_import_csv(const comity_import
 COMITY_API COMITY_MUST_CHECK comity_status comity_import_leaf(const char *const *train, size_t train_count,
                                                               const char *test, const char *out);
 
-/* -------------------------------------------------------------------------------------------------------
- * partitioners */
+/* ------------------------------------------------------------------------------------------- partitioners */
 
 typedef struct comity_partition_options {
   const char *scheme; /* "iid" | "shards" | "dirichlet" | "label_dirichlet" | "classes" | "quantity" |
@@ -254,8 +251,7 @@ typedef struct comity_partitioner {
 /** All schemes; count in *count. */
 COMITY_API const comity_partitioner *const *comity_partitioner_list(size_t *count);
 
-/* ---------------------------------------------------------------------------------------------------------
- * generators */
+/* --------------------------------------------------------------------------------------------- generators */
 
 typedef struct comity_synthetic_options {
   double alpha, beta; /* model and data heterogeneity */
@@ -281,8 +277,7 @@ typedef struct comity_blobs_options {
 COMITY_API COMITY_MUST_CHECK comity_status comity_generate_blobs(const comity_blobs_options *options,
                                                                  const char *out);
 
-/* -----------------------------------------------------------------------------------------------------
- * standardisation */
+/* ---------------------------------------------------------------------------------------- standardisation */
 
 /** Words that comity_moments_add fills: the count, then three for the sum of each feature. */
 #define COMITY_MOMENTS_WORDS(width) (1 + 3 * (width))

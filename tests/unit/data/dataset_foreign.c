@@ -132,8 +132,7 @@ static void compressed_chunks_are_read(void **state) {
   comity_dataset_destroy(&dataset);
 }
 
-/* ---------------------------------------------------------------------------------------------------------
- * TFF */
+/* ---------------------------------------------------------------------------------------------------- TFF */
 
 /* Clients "b", "a" and "c10" with 2, 3 and 0 images of 2 x 2; labels are the rows' numbers plus `base`. */
 static hid_t tff_file(const char *path, int base) {
