@@ -71,6 +71,16 @@ COMITY_MUST_CHECK comity_status comity_run_save(comity_run_state *run);
 COMITY_MUST_CHECK comity_status comity_run_save_model(comity_run_state *run);
 void comity_run_close(comity_run_state *run);
 
+/* Bring all ranks' ledgers to the server, which writes the record of the round, if `status` is COMITY_OK there, and decides
+ * whether to go on: run->reason, on all ranks. Collective. */
+COMITY_MUST_CHECK comity_status comity_run_record(comity_run_state *run, size_t present,
+                                                  comity_status status);
+
+/* Whether a signal has asked this rank to stop. */
+static inline bool comity_run_asked_to_stop(const comity_run_state *run) {
+  return run->options->stop != NULL && *run->options->stop != 0;
+}
+
 /* Seconds since `since` go to a phase of this rank's ledger; returns now. */
 double comity_run_book(comity_run_state *run, comity_phase phase, double since);
 /* comity_comm_agree, booked as waiting. Collective. */
