@@ -136,7 +136,8 @@ static comity_status check_digest(const char *path, hid_t file) {
   return COMITY_OK;
 }
 
-static comity_status write_sets(const char *path, hid_t file, const comity_model_file *model) {
+static comity_status write_sets(const char *path, hid_t file, const void *context) {
+  const comity_model_file *model = context;
   const comity_model_spec *spec = comity_model_describe(model->model);
   hsize_t width = width_of(spec);
   uint64_t shape[COMITY_SHAPE_MAX] = {0};
@@ -166,22 +167,7 @@ static comity_status write_sets(const char *path, hid_t file, const comity_model
 comity_status comity_model_write(const char *path, const comity_model_file *model) {
   COMITY_REQUIRE((model->mean == NULL) == (model->inverse == NULL), COMITY_ERR_ARG,
                  "%s: mean and inverse come together or not at all", path);
-  char *aside = comity_text("%s.part", path);
-  hid_t file = -1;
-  comity_status status = aside == NULL ? COMITY_ERR_MEMORY : comity_h5_create(aside, &file);
-  if (status == COMITY_OK) {
-    status = write_sets(aside, file, model);
-    if (status == COMITY_OK)
-      status = comity_h5_close(aside, file);
-    else
-      comity_h5_discard(file);
-    if (status == COMITY_OK)
-      status = comity_file_commit(aside, path);
-    if (status != COMITY_OK)
-      unlink(aside);
-  }
-  comity_free(aside);
-  return status;
+  return comity_h5_replace(path, write_sets, model);
 }
 
 void comity_loaded_model_clear(comity_loaded_model *loaded) {

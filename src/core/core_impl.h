@@ -54,6 +54,11 @@ COMITY_MUST_CHECK comity_status comity_h5_read_real(const char *path, hid_t obje
 /* Whether the attribute exists. */
 bool comity_h5_has(hid_t object, const char *name);
 
+/* Write a whole file aside by `writer` and commit it; nothing is left of it on failure. */
+typedef comity_status comity_h5_writer(const char *path, hid_t file, const void *context);
+COMITY_MUST_CHECK comity_status comity_h5_replace(const char *path, comity_h5_writer *writer,
+                                                  const void *context);
+
 /* Flush `aside` to the disk and give it the name `path`, replacing what was there, in one step. */
 COMITY_MUST_CHECK comity_status comity_file_commit(const char *aside, const char *path);
 /* Flush the entries of the folder that holds `path`. */
@@ -70,5 +75,9 @@ COMITY_MUST_CHECK comity_status comity_file_write(const char *path, const char *
 /* The candidate with the least edit distance to `word` (neighbours swapped count once, upper case as lower
  * case), the first of several; NULL when there is none. For "did you mean". */
 const char *comity_nearest(const char *word, const char *const *candidates, size_t count);
+/* The place of `word` in `names`, or COMITY_ERR_CONFIG: "<where>: there is no <kind> '<word>'; did you mean ...? Known are ...".
+ * `where` may be NULL. */
+COMITY_MUST_CHECK comity_status comity_word_find(const char *where, const char *kind, const char *word,
+                                                 const char *const *names, size_t count, size_t *index);
 
 #endif

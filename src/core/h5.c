@@ -261,3 +261,22 @@ comity_status comity_h5_read_text(const char *path, hid_t object, const char *na
     comity_free(read);
   return status;
 }
+
+comity_status comity_h5_replace(const char *path, comity_h5_writer *writer, const void *context) {
+  char *aside = comity_text("%s.part", path);
+  hid_t file = -1;
+  comity_status status = aside == NULL ? COMITY_ERR_MEMORY : comity_h5_create(aside, &file);
+  if (status == COMITY_OK) {
+    status = writer(aside, file, context);
+    if (status == COMITY_OK)
+      status = comity_h5_close(aside, file);
+    else
+      comity_h5_discard(file);
+    if (status == COMITY_OK)
+      status = comity_file_commit(aside, path);
+    if (status != COMITY_OK)
+      unlink(aside);
+  }
+  comity_free(aside);
+  return status;
+}

@@ -48,3 +48,19 @@ const char *comity_nearest(const char *word, const char *const *candidates, size
   }
   return best;
 }
+
+comity_status comity_word_find(const char *where, const char *kind, const char *word,
+                               const char *const *names, size_t count, size_t *index) {
+  char known[512] = "";
+  for (size_t i = 0, used = 0; i < count; i++) {
+    if (strcmp(names[i], word) == 0) {
+      *index = i;
+      return COMITY_OK;
+    }
+    if (used < sizeof known)
+      used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", names[i]);
+  }
+  return comity_fail(COMITY_ERR_CONFIG, "%s%sthere is no %s '%s'; did you mean '%s'? Known are %s",
+                     where == NULL ? "" : where, where == NULL ? "" : ": ", kind, word,
+                     comity_nearest(word, names, count), known);
+}

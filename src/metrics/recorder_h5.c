@@ -102,7 +102,14 @@ static comity_status write_group(const char *path, hid_t file, const char *name,
   return status;
 }
 
-static comity_status write_all(const char *path, hid_t file, const comity_history *history, const char *job) {
+typedef struct results {
+  const comity_history *history;
+  const char *job;
+} results;
+
+static comity_status write_all(const char *path, hid_t file, const void *context) {
+  const comity_history *history = ((const results *)context)->history;
+  const char *job = ((const results *)context)->job;
   COMITY_TRY(comity_h5_write_text(path, file, "format", "comity-results"));
   COMITY_TRY(comity_h5_write_integer(path, file, "version", 1));
   COMITY_TRY(comity_h5_write_string(path, file, "job", job));
@@ -113,22 +120,7 @@ static comity_status write_all(const char *path, hid_t file, const comity_histor
 }
 
 comity_status comity_results_write(const char *path, const comity_history *history, const char *job) {
-  char *aside = comity_text("%s.part", path);
-  hid_t file;
-  comity_status status = aside == NULL ? COMITY_ERR_MEMORY : comity_h5_create(aside, &file);
-  if (status == COMITY_OK) {
-    status = write_all(aside, file, history, job);
-    if (status == COMITY_OK)
-      status = comity_h5_close(aside, file);
-    else
-      comity_h5_discard(file);
-    if (status == COMITY_OK)
-      status = comity_file_commit(aside, path);
-    if (status != COMITY_OK)
-      unlink(aside);
-  }
-  comity_free(aside);
-  return status;
+  return comity_h5_replace(path, write_all, &(results){history, job});
 }
 
 static size_t rows_of(hid_t file, const char *group, const char *name) {

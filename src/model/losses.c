@@ -3,8 +3,6 @@
 
 #include "core/core_impl.h"
 
-#include <string.h>
-
 const comity_loss *const comity_losses[] = {
     &comity_loss_cross_entropy,
     &comity_loss_binary_cross_entropy,
@@ -15,13 +13,10 @@ const size_t comity_loss_count = LOSSES;
 
 comity_status comity_loss_find(const char *name, const comity_loss **loss) {
   const char *names[LOSSES];
-  for (size_t i = 0; i < LOSSES; i++) {
+  size_t found;
+  for (size_t i = 0; i < LOSSES; i++)
     names[i] = comity_losses[i]->name;
-    if (strcmp(names[i], name) == 0) {
-      *loss = comity_losses[i];
-      return COMITY_OK;
-    }
-  }
-  return comity_fail(COMITY_ERR_CONFIG, "no loss is called '%s'; did you mean '%s'?", name,
-                     comity_nearest(name, names, LOSSES));
+  COMITY_TRY(comity_word_find(NULL, "loss", name, names, LOSSES, &found));
+  *loss = comity_losses[found];
+  return COMITY_OK;
 }

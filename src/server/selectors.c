@@ -16,19 +16,12 @@ const comity_selector *const *comity_selector_list(size_t *count) {
 
 comity_status comity_selector_find(const char *name, const comity_selector **selector) {
   const char *names[COUNT];
-  char known[256] = "";
-  for (size_t i = 0, length = 0; i < COUNT; i++) {
-    if (strcmp(selectors[i]->name, name) == 0) {
-      *selector = selectors[i];
-      return COMITY_OK;
-    }
+  size_t found;
+  for (size_t i = 0; i < COUNT; i++)
     names[i] = selectors[i]->name;
-    length += (size_t)snprintf(known + length, sizeof known - length, "%s%s", i > 0 ? ", " : "", names[i]);
-    COMITY_ASSERT(length < sizeof known);
-  }
-  return comity_fail(COMITY_ERR_CONFIG,
-                     "clients.select: there is no rule '%s'; did you mean '%s'? Known are %s", name,
-                     comity_nearest(name, names, COUNT), known);
+  COMITY_TRY(comity_word_find("clients.select", "rule", name, names, COUNT, &found));
+  *selector = selectors[found];
+  return COMITY_OK;
 }
 
 size_t comity_cohort_size(const comity_config *config, size_t clients) {

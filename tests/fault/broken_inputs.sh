@@ -183,7 +183,7 @@ refused 3 78 "'model.preset' must be one of .*did you mean 'mnist_cnn'" train jo
 # --------------------------------------------------------------------------------------------------------------------- the model
 # layers PATTERN LAYERS [DATA]
 layers() { at_once 3 78 "$1" train job.yaml model.preset=none "model.layers=$2" "data.path=${3:-data.h5}"; }
-layers "no layer is of type 'dens'; did you mean 'dense'" '[{type: dens, units: 3}]'
+layers "there is no type of layer 'dens'; did you mean 'dense'" '[{type: dens, units: 3}]'
 layers 'layer 1 .*conv2d' '[{type: conv2d, filters: 2, kernel: 3}, flatten, {type: dense, units: 3}]'
 layers 'layer 1 .*kernel' '[{type: conv2d, filters: 2, kernel: 9}, flatten, {type: dense, units: 3}]' images.h5
 layers 'layer 2 .*is the last and 5 wide, but .* needs 3' '[{type: dense, units: 4}, {type: dense, units: 5}]'

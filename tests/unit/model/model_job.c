@@ -106,7 +106,7 @@ static void mistakes_in_layers_are_refused_where_they_stand(void **state) {
           "job.yaml:4:", "no setting 'unit'; did you mean 'units'?");
   refused("model: {layers: [{type: dense, units: 3, rate: 0.5}]}", 2, "layer 1: a layer of type dense",
           "it has: type, name, units");
-  refused("model: {layers: [{type: dens, units: 3}]}", 2, "no layer is of type 'dens'",
+  refused("model: {layers: [{type: dens, units: 3}]}", 2, "there is no type of layer 'dens'",
           "did you mean 'dense'?");
   refused("model: {layers: [{units: 3}]}", 2, "'type' is missing", "dense");
   refused("model: {layers: [{type: dense, units: -3}]}", 2, "'units: -3'", "whole number from 1");

@@ -155,7 +155,7 @@ static void a_last_layer_that_does_not_fit_the_labels_is_refused_with_what_would
   spec.targets = 1;
   refused(&spec, "binary_cross_entropy is for", "the data has 3 classes; set model.loss to cross_entropy");
   snprintf(spec.loss, sizeof spec.loss, "cross_entrophy");
-  refused(&spec, "no loss is called", "did you mean 'cross_entropy'?");
+  refused(&spec, "there is no loss", "did you mean 'cross_entropy'?");
 }
 
 static void models_without_layers_parameters_or_inputs_are_refused(void **state) {
