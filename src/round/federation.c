@@ -416,6 +416,19 @@ int comity_federation_host(const comity_federation *federation, size_t client) {
   return silo_of(federation, client)->participant;
 }
 
+comity_status comity_federation_digest(const comity_federation *federation, uint64_t *digest) {
+  comity_hash *hash = NULL;
+  uint8_t whole[COMITY_HASH_BYTES];
+  COMITY_TRY(comity_hash_new(&hash));
+  for (int split = 0; split < COMITY_SPLIT_COUNT; split++)
+    comity_hash_add(hash, federation->examples[split],
+                    federation->clients * sizeof *federation->examples[split]);
+  comity_hash_finish(hash, whole);
+  comity_hash_destroy(&hash);
+  memcpy(digest, whole, sizeof *digest);
+  return COMITY_OK;
+}
+
 const char *comity_federation_path(const comity_federation *federation, size_t client) {
   return silo_of(federation, client)->path;
 }

@@ -52,6 +52,9 @@ int comity_federation_host(const comity_federation *federation, size_t client);
  * must be able to read the client. The view is borrowed until the next load. */
 COMITY_MUST_CHECK comity_status comity_federation_load(comity_federation *federation, comity_split split,
                                                        size_t client, comity_examples *examples);
+/* A short digest of all clients' numbers of examples: other data rarely have the same. */
+COMITY_MUST_CHECK comity_status comity_federation_digest(const comity_federation *federation,
+                                                         uint64_t *digest);
 /* The file that holds the client. */
 const char *comity_federation_path(const comity_federation *federation, size_t client);
 /* The client's name in its file. Borrowed until the next call. */

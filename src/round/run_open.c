@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Slots of a checkpoint's counters that belong to the loop. */
-enum { COUNTER_BEST, COUNTER_BEST_ROUND, COUNTER_LAST, COUNTER_LAST_ROUND, COUNTER_CLIENTS };
+enum { COUNTER_BEST, COUNTER_BEST_ROUND, COUNTER_LAST, COUNTER_LAST_ROUND, COUNTER_CLIENTS, COUNTER_DATA };
 
 /* --------------------------------------------------------------------------------------------- the folder */
 
@@ -126,14 +126,23 @@ static void recall_memory(const uint64_t *counter, comity_stop_memory *memory) {
   memory->last_round = counter[COUNTER_LAST_ROUND];
 }
 
-/* With a {rank} pattern the number of files may follow that of ranks, which no setting shows. */
-static comity_status same_clients(const comity_run_state *run, const char *path, uint64_t theirs) {
+/* What the settings do not show: how many clients there are (with a {rank} pattern the number of files may follow that of
+ * ranks), and how many examples each has. */
+static comity_status same_data(const comity_run_state *run, const char *path, const uint64_t *counter) {
+  const comity_federation *federation = run->federation;
   COMITY_REQUIRE(
-      theirs == run->federation->clients || run->options->force, COMITY_ERR_CHECKPOINT,
+      counter[COUNTER_CLIENTS] == federation->clients || run->options->force, COMITY_ERR_CHECKPOINT,
       "%s: was written by a federation of %llu clients, but now there are %zu; give the same files "
       "(data.path=%s), or --force to continue all the same",
-      path, (unsigned long long)theirs, run->federation->clients,
+      path, (unsigned long long)counter[COUNTER_CLIENTS], federation->clients,
       comity_config_text_at(run->config, "data.path", 0));
+  uint64_t digest;
+  COMITY_TRY(comity_federation_digest(federation, &digest));
+  COMITY_REQUIRE(
+      counter[COUNTER_DATA] == digest || run->options->force, COMITY_ERR_CHECKPOINT,
+      "%s: was written when clients had other numbers of examples than %s has now; give the same data, or "
+      "--force to continue all the same",
+      path, comity_config_text_at(run->config, "data.path", 0));
   return COMITY_OK;
 }
 
@@ -149,7 +158,7 @@ static comity_status read_server_part(comity_run_state *run, const char *path) {
   comity_free(job);
   COMITY_TRY(status);
   COMITY_TRY(comity_checkpoint_read(path, &checkpoint, NULL));
-  COMITY_TRY(same_clients(run, path, checkpoint.counter[COUNTER_CLIENTS]));
+  COMITY_TRY(same_data(run, path, checkpoint.counter));
   run->round = checkpoint.round;
   if (same_metric)
     recall_memory(checkpoint.counter, &run->stop_memory);
@@ -203,6 +212,10 @@ static void say_hello(const comity_run_state *run) {
              run->weighting == COMITY_WEIGH_EXAMPLES ? "by their examples" : "equally",
              comity_comm_participants(run->comm), comity_comm_participants(run->comm) == 1 ? "" : "s",
              size == 1 ? " (the server itself)" : " and a server");
+  if (algorithm->client_train != NULL)
+    comity_log(run->logger, COMITY_LOG_INFO,
+               "%s replaces local training: train.epochs, steps, batch and momentum are not used",
+               algorithm->name);
   comity_log(run->logger, COMITY_LOG_INFO, "%zu parameters; records in %s",
              comity_model_parameters(run->model), run->folder);
 }
@@ -237,7 +250,9 @@ comity_status comity_run_save(comity_run_state *run) {
                                   .job = run->job};
   note_memory(&run->stop_memory, checkpoint.counter);
   checkpoint.counter[COUNTER_CLIENTS] = run->federation->clients;
-  comity_status status = run->recorder == NULL ? COMITY_OK : comity_recorder_flush(run->recorder);
+  comity_status status = comity_federation_digest(run->federation, &checkpoint.counter[COUNTER_DATA]);
+  if (status == COMITY_OK && run->recorder != NULL)
+    status = comity_recorder_flush(run->recorder);
   COMITY_TRY(comity_comm_agree(run->comm, status));
   status =
       comity_checkpoint_write(run->comm, run->folder, &checkpoint, run->states,

@@ -49,6 +49,13 @@ train 79 4 follows 'data.path=silo-{rank}.h5' --resume
 grep -q 'federation of 3 clients, but now there are 6' said || fail "the other federation is not named: $(cat said)"
 [[ $(rounds_of follows) -eq 2 ]] || fail "a refused resume touched the records"
 
+# A file of the same name with other examples is not the same data.
+cp data.h5 changing.h5
+train 0 2 changing data.path=changing.h5 server.rounds=2
+generate --clients 5 --examples 31 --classes 3 --out changing.h5
+train 79 2 changing data.path=changing.h5 --resume
+grep -q 'other numbers of examples than .*changing.h5 has now' said || fail "the changed data are not named: $(cat said)"
+
 # A central test set that only the server can read.
 mkdir server others
 generate --clients 1 --examples 130 --classes 2 --test-fraction 0 --seed 9 --out server/test.h5
