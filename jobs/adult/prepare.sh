@@ -5,8 +5,9 @@
 # FOLDER holds adult.data and adult.test, as their publisher names them, or adult-train.csv and adult-test.csv, plain or .gz. The first
 # line of the publisher's adult.test, which is no row, is left out.
 set -euo pipefail
+source "$(dirname "$0")/../common.sh"
 folder=${1:?usage: prepare.sh FOLDER with adult.data and adult.test [OUT]}
-out=${2:-run/adult}
+out=${2:-$project/run/adult}
 mkdir -p "$out"
 aside=$(mktemp -d)
 trap 'rm -rf "$aside"' EXIT
@@ -27,5 +28,5 @@ table adult.data adult-train.csv >"$aside/adult.csv"
 table adult.test adult-test.csv >"$aside/adult-test.csv"
 
 # fnlwgt is the census's weight of the row and says nothing about the person. --client takes the column out of the features.
-comity data import csv "$aside/adult.csv" --test "$aside/adult-test.csv" --header --client workclass --drop fnlwgt \
+"$comity" data import csv "$aside/adult.csv" --test "$aside/adult-test.csv" --header --client workclass --drop fnlwgt \
   --positive '>50K|>50K.' --on-missing drop --out "$out/adult.h5"

@@ -10,8 +10,9 @@
 #   --positive   what counts as disease: any degree of it.
 # `comity check` on the federation compares number of features, classes and names, and says which file differs.
 set -euo pipefail
+source "$(dirname "$0")/../common.sh"
 folder=${1:?usage: prepare.sh FOLDER with processed.cleveland.data and its three siblings [OUT]}
-out=${2:-run/silo}
+out=${2:-$project/run/silo}
 mkdir -p "$out"
 aside=$(mktemp -d)
 trap 'rm -rf "$aside"' EXIT
@@ -21,6 +22,6 @@ for hospital in cleveland hungarian switzerland va; do
   rank=$((rank + 1))
   { echo age,sex,cp,trestbps,chol,fbs,restecg,thalach,exang,oldpeak,slope,ca,thal,num; cat "$folder/processed.$hospital.data"; } \
     >"$aside/$hospital.csv"
-  comity data import csv "$aside/$hospital.csv" --header --label num --positive '>0' --drop slope,ca,thal --on-missing drop \
+  "$comity" data import csv "$aside/$hospital.csv" --header --label num --positive '>0' --drop slope,ca,thal --on-missing drop \
     --categorical cp=1,2,3,4 --categorical restecg=0,1,2 --out "$out/hospital-$rank.h5"
 done

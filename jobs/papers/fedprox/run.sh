@@ -5,13 +5,14 @@
 # (MNIST) of the global model on all devices' held-out examples.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+source "$here/../../common.sh"
 case ${1:-} in
-synthetic) what=synthetic out=${2:-run/papers/fedprox} column=test_loss sign=-1 ;;
-mnist) what=mnist mnist=${2:?usage: run.sh mnist FOLDER with the four IDX files} out=${3:-run/papers/fedprox} column=test_accuracy sign=1 ;;
+synthetic) what=synthetic out=${2:-$project/run/papers/fedprox} column=test_loss sign=-1 ;;
+mnist) what=mnist mnist=${2:?usage: run.sh mnist FOLDER with the four IDX files} out=${3:-$project/run/papers/fedprox} column=test_accuracy sign=1 ;;
 *) echo "usage: run.sh synthetic | mnist MNIST-FOLDER  [RUN-FOLDER]" >&2; exit 64 ;;
 esac
 mpirun=(${COMITY_MPIRUN:-bash "$here/../../mpirun.sh"}) # tests put their own launcher here
-comity=${COMITY:-comity} ranks=${RANKS:-3}
+ranks=${RANKS:-3}
 mkdir -p "$out"
 if [[ $what == synthetic ]]; then
   data=$out/synthetic-1-1.h5

@@ -1,17 +1,12 @@
-#!/bin/sh
-# Make Fed-Heart-Disease (FLamby, du Terrail et al. 2022) from the four UCI files: silo-1.h5 ... silo-4.h5, each with
-# its hospital's train and test rows, and test.h5, the 254 test rows of all four as a central test set.
-#
-# usage: prepare.sh [FOLDER [OUT]]
-#
-# FOLDER, or $COMITY_TEST_DATA/heart-disease, holds processed.{cleveland,hungarian,switzerland,va}.data and
-# flamby_split.csv, which lists FLamby's train and test rows (center,row_in_file_0based,num,label,set).
-# Writes to the folder OUT, by default the current one. COMITY names the program, "comity" by default.
-set -eu
-
-source=${1:-${COMITY_TEST_DATA:?name the folder with the heart disease files, or set COMITY_TEST_DATA}/heart-disease}
-out=${2:-.}
-comity=${COMITY:-comity}
+#!/usr/bin/env bash
+# prepare.sh FOLDER [OUT]: Fed-Heart-Disease (FLamby, Ogier du Terrail et al. 2022) from UCI's processed.{cleveland,hungarian,
+# switzerland,va}.data: silo-1.h5 ... silo-4.h5, each with its hospital's train and test rows, and test.h5, the 254 test rows of all
+# four as a central test set. test_rows.txt says which rows FLamby tests on.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+source "$here/../../common.sh"
+source=${1:?usage: prepare.sh FOLDER with processed.cleveland.data and its three siblings [OUT]}
+out=${2:-$project/run/papers/flamby}
 mkdir -p "$out"
 aside=$(mktemp -d)
 trap 'rm -rf "$aside"' EXIT
@@ -29,8 +24,7 @@ silo=0
 for hospital in cleveland hungarian switzerland va; do
   silo=$((silo + 1))
   data=$source/processed.$hospital.data
-  awk -F, -v hospital="$hospital" '$1 == hospital && $5 == "test" { print $2 + 1 }' "$source/flamby_split.csv" \
-    > "$aside/$hospital.rows"
+  awk -v hospital="$hospital" '$1 == hospital {for (i = 2; i <= NF; i++) print $i}' "$here/test_rows.txt" >"$aside/$hospital.rows"
   { echo "$names"; cat "$data"; } > "$aside/$hospital.csv"
   import_heart "$aside/$hospital.csv" --test-rows "$aside/$hospital.rows" --out "$out/silo-$silo.h5"
   # The same test rows, to be pooled.

@@ -3,8 +3,9 @@
 # published mean and standard deviation. Exit code 1 when a mean is further than two standard deviations away.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-data=${1:?usage: run.sh FOLDER with the UCI heart disease files and flamby_split.csv [RUN-FOLDER]}
-out=${2:-run/papers/flamby}
+source "$here/../../common.sh"
+data=${1:?usage: run.sh FOLDER with processed.cleveland.data and its three siblings [RUN-FOLDER]}
+out=${2:-$project/run/papers/flamby}
 mpirun=(${COMITY_MPIRUN:-bash "$here/../../mpirun.sh"}) # tests put their own launcher here
 seeds=${SEEDS:-1 2 3 4 5}
 bash "$here/prepare.sh" "$data" "$out"
@@ -31,7 +32,7 @@ while read -r method settings mean sd hospitals; do
   case $method in fedadam | fedyogi | fedadagrad) extra=(algorithm.tau=1e-8 algorithm.beta1=0.9) ;; esac
   case $method in fedadam | fedyogi) extra+=(algorithm.beta2=0.999) ;; esac
   for seed in $seeds; do
-    "${mpirun[@]}" 5 "${COMITY:-comity}" train "$here/heart.yaml" ${settings//,/ } "${extra[@]}" seed=$seed \
+    "${mpirun[@]}" 5 "$comity" train "$here/heart.yaml" ${settings//,/ } "${extra[@]}" seed=$seed \
       "data.path=$out/silo-{rank}.h5" data.test="$out/test.h5" run.dir="$out/$method-$seed" run.existing=overwrite --quiet </dev/null
     folders+=("$out/$method-$seed/clients.csv")
     values+=("$(last "$out/$method-$seed/metrics.csv" test_accuracy)")
