@@ -14,6 +14,7 @@ shift $((OPTIND - 1))
 [[ $# -gt 0 ]] || { sed -n '2,3s/^# //p' "$0" >&2; exit 64; }
 command -v gnuplot >/dev/null || { echo "plot.sh: gnuplot is not installed (Debian: gnuplot-nox)" >&2; exit 69; }
 for run in "$@"; do
+  [[ -e $run/metrics.csv ]] || { echo "plot.sh: $run is no run folder: it has no metrics.csv" >&2; exit 66; }
   head -1 "$run/metrics.csv" | tr , '\n' | grep -qx "$column" ||
     { echo "plot.sh: $run/metrics.csv has no column '$column'; it has $(head -1 "$run/metrics.csv")" >&2; exit 65; }
 done

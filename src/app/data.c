@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* -------------------------------------------------------------------------------------------- usage texts */
 
@@ -307,6 +308,12 @@ static comity_status import_leaf(int argc, char **argv, const char **out, bool *
   return comity_import_leaf(paths.items, paths.count, test, *out);
 }
 
+static bool same_file(const char *a, const char *b) {
+  struct stat first, second;
+  return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
+}
+
 static comity_status partition(int argc, char **argv, const char **out, bool *help) {
   text_list in = {0};
   int merge_test = 0;
@@ -326,6 +333,8 @@ static comity_status partition(int argc, char **argv, const char **out, bool *he
   COMITY_REQUIRE(in.count == 1, COMITY_ERR_USAGE, "name one dataset to deal, not %zu", in.count);
   COMITY_TRY(need(o.scheme, "scheme"));
   COMITY_TRY(need(*out, "out"));
+  COMITY_REQUIRE(!same_file(in.items[0], *out), COMITY_ERR_USAGE,
+                 "%s: --out is the dataset that is dealt; give the new one another name", *out);
   o.merge_test = merge_test;
   return comity_partition(in.items[0], &o, *out);
 }
@@ -414,6 +423,6 @@ int comity_app_data(int argc, char **argv) {
   fprintf(stderr, "%s", usage);
   if (argc < 2)
     return comity_app_fail(comity_fail(COMITY_ERR_USAGE, "say what to do with data"));
-  return comity_app_fail(comity_fail(COMITY_ERR_USAGE, "there is no 'comity data %s%s%s'", argv[1],
+  return comity_app_fail(comity_fail(COMITY_ERR_USAGE, "there is no 'comity data %s%s%s'; see above", argv[1],
                                      argc < 3 ? "" : " ", argc < 3 ? "" : argv[2]));
 }

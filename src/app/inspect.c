@@ -84,6 +84,9 @@ static comity_status inspect(const char *path) {
     return inspect_file(path);
   if (holds(path, "server.h5"))
     return comity_checkpoint_print(path, stdout);
+  COMITY_REQUIRE(holds(path, "metrics.jsonl"), COMITY_ERR_NOT_FOUND,
+                 "%s: neither a run folder nor a checkpoint: it holds no metrics.jsonl and no server.h5",
+                 path);
   return comity_metrics_print(path, stdout);
 }
 

@@ -42,7 +42,10 @@ comity_status comity_h5_open(const char *path, hid_t *file) {
   errno = 0;
   char byte;
   bool readable = fread(&byte, 1, 1, probe) == 1 || !ferror(probe);
-  comity_status status = readable ? COMITY_OK : comity_fail_errno("%s: cannot read", path);
+  comity_status status = readable ? COMITY_OK
+                         : errno == EISDIR
+                             ? comity_fail(COMITY_ERR_IO, "%s: is a folder; name a file in it", path)
+                             : comity_fail_errno("%s: cannot read", path);
   fclose(probe);
   COMITY_TRY(status);
   errno = 0;

@@ -74,7 +74,10 @@ static comity_status find_column(const csv_table *table, const char *name, size_
   for (size_t c = 0, used = 0; c < table->column_count && used < sizeof list - 1; c++)
     used +=
         (size_t)snprintf(list + used, sizeof list - used, "%s%s", c == 0 ? "" : ", ", table->columns[c].name);
-  return comity_fail(COMITY_ERR_USAGE, "there is no column '%s'; columns are %s", name, list);
+  const comity_import_csv_options *o = table->options;
+  return comity_fail(COMITY_ERR_USAGE, "%s: there is no column '%s'; columns are %s%s",
+                     o->path_count > 0 ? o->paths[0] : o->test_paths[0], name, list,
+                     table->header ? "" : ", as the first line is no header; columns may be numbers, too");
 }
 
 static comity_status give_role(csv_table *table, const char *name, csv_role role, size_t *index) {

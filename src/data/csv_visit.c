@@ -45,7 +45,7 @@ comity_status comity_csv_row_keep(const csv_table *table, const csv_place *place
     if (!table->mean_missing)
       return comity_csv_fail(
           table, place, c,
-          "the value is missing; drop such rows or fill in the mean (on-missing: drop, mean)");
+          "the value is missing; drop such rows or fill in the mean (--on-missing drop or mean)");
     if (column->role != CSV_FEATURE)
       return comity_csv_fail(table, place, c, "the value is missing, and there is no mean of %s",
                              column->role == CSV_LABEL ? "labels" : "names");

@@ -31,7 +31,8 @@ comity_status comity_partitioner_find(const char *name, const comity_partitioner
 }
 
 comity_status comity_deal_check(const comity_partition_options *options, size_t examples) {
-  COMITY_REQUIRE(options->clients > 0, COMITY_ERR_USAGE, "a partition needs at least one client");
+  COMITY_REQUIRE(options->clients > 0, COMITY_ERR_USAGE,
+                 "a partition needs at least one client; say how many by --clients");
   COMITY_REQUIRE(options->clients <= examples, COMITY_ERR_USAGE,
                  "%zu clients are more than the %zu examples there are to deal", options->clients, examples);
   return COMITY_OK;

@@ -198,7 +198,7 @@ refused 3 78 'model.loss: cross_entropy is for .*real-targets.h5 has real target
 # data CODE PATTERN FILE
 data() { at_once 3 "$1" "$2" train job.yaml "data.path=$3"; }
 data 66 'missing.h5: cannot open: No such file' missing.h5
-data 74 'whole: cannot read: Is a directory' whole
+data 74 'whole: is a folder; name a file in it' whole
 data 65 'silo-torn.h5: a damaged or truncated HDF5 file' silo-torn.h5
 data 65 'foreign.h5: holds neither' foreign.h5
 data 65 'job.yaml: .*HDF5' job.yaml
@@ -302,11 +302,13 @@ refused 0 65 'real-targets.h5: its labels are of another kind' evaluate --model 
 refused 0 65 'label-out.h5: .*row 47: label 7' evaluate --model whole/model.h5 --data label-out.h5
 refused 0 64 "split is 'train' or 'test', not 'both'" evaluate --model whole/model.h5 --data data.h5 --split both
 refused 0 66 'torn-apart' inspect torn-apart
-refused 0 66 '[.]/metrics.jsonl: cannot open' inspect .
+refused 0 66 '[.]: neither a run folder nor a checkpoint' inspect .
 
 # ---------------------------------------------------------------------------------------------------- importers, partitions, generators
 refused 0 64 'blobs have at most 2\^32 - 1 clients' data generate blobs --clients 18446744073709551615 --out out.h5
 refused 0 64 "clients needs a whole number from 0, not '99999999999999999999'" data generate blobs --clients 99999999999999999999 --out out.h5
+refused 0 64 'data.h5: --out is the dataset that is dealt' data partition data.h5 --scheme iid --clients 3 --out ./data.h5
+refused 0 64 'at least one client; say how many by --clients' data partition data.h5 --scheme iid --out out.h5
 idx() { refused 0 65 "$1" data import idx --images "$2" --labels "$3" --out out.h5; }
 idx 'images-torn.idx: .*(ends|cut|short|truncated)' images-torn.idx labels.idx
 idx 'images-magic.idx: ' images-magic.idx labels.idx
