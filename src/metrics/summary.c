@@ -133,8 +133,8 @@ void comity_recorder_summary(const comity_recorder *recorder, FILE *stream) {
   }
   double bytes = total_of(history, COMITY_CURVE_BYTES), selected = total_of(history, COMITY_CURVE_SELECTED),
          counted = total_of(history, COMITY_CURVE_CLIENTS);
-  fprintf(stream, "%zu rounds in %.2f s, %.2f MB communicated\n", history->count,
-          total_of(history, COMITY_CURVE_SECONDS_TOTAL), bytes / 1e6);
+  fprintf(stream, "%zu round%s in %.2f s, %.2f MB communicated\n", history->count,
+          history->count == 1 ? "" : "s", total_of(history, COMITY_CURVE_SECONDS_TOTAL), bytes / 1e6);
   if (counted < selected)
     fprintf(stream, "%.0f of %.0f updates did not count; metrics.jsonl says why\n", selected - counted,
             selected);

@@ -66,12 +66,17 @@ static void print_report(const comity_run_state *run, FILE *out) {
     tests += federation->examples[COMITY_SPLIT_TEST][client];
     testing += federation->examples[COMITY_SPLIT_TEST][client] > 0;
   }
-  fprintf(out,
-          "data       %zu clients in %zu file%s, %llu train examples (%llu to %zu a client), %zu features of "
-          "type %s\n",
-          federation->clients, federation->silos, federation->silos == 1 ? "" : "s",
-          (unsigned long long)examples, (unsigned long long)smallest, federation->most_examples, info->width,
-          comity_dtype_name(info->type));
+  fprintf(
+      out,
+      "data       %zu client%s in %zu file%s, %llu train examples (%llu to %zu a client), %zu features of "
+      "type %s\n",
+      federation->clients, federation->clients == 1 ? "" : "s", federation->silos,
+      federation->silos == 1 ? "" : "s", (unsigned long long)examples, (unsigned long long)smallest,
+      federation->most_examples, info->width, comity_dtype_name(info->type));
+  if (federation->clients == 1)
+    fprintf(
+        out,
+        "           note: one client is no federation; 'comity data partition' deals a dataset to many\n");
   if (empty > 0)
     fprintf(out, "           note: %llu clients have no train example and will be absent when selected\n",
             (unsigned long long)empty);

@@ -207,8 +207,8 @@ static void say_hello(const comity_run_state *run) {
   int size = comity_comm_size(run->comm);
   comity_log(run->logger, COMITY_LOG_INFO, "%s (%s)", algorithm->name, algorithm->source);
   comity_log(run->logger, COMITY_LOG_INFO,
-             "%zu clients, %zu a round by '%s', weighed %s, on %d participant%s%s", federation->clients,
-             run->want, run->selector->name,
+             "%zu client%s, %zu a round by '%s', weighed %s, on %d participant%s%s", federation->clients,
+             federation->clients == 1 ? "" : "s", run->want, run->selector->name,
              run->weighting == COMITY_WEIGH_EXAMPLES ? "by their examples" : "equally",
              comity_comm_participants(run->comm), comity_comm_participants(run->comm) == 1 ? "" : "s",
              size == 1 ? " (the server itself)" : " and a server");
