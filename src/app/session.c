@@ -25,6 +25,8 @@ static void listen_to_signals(void) {
   action.sa_flags = SA_RESTART;
   sigaction(SIGTERM, &action, NULL);
   sigaction(SIGUSR1, &action, NULL);
+  action.sa_flags |= (int)SA_RESETHAND; /* a second Ctrl-C ends the program at once */
+  sigaction(SIGINT, &action, NULL);
   signal(SIGPIPE, SIG_IGN);
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# SIGTERM and SIGUSR1 checkpoint and leave with exit code 75; the job goes on from there as if nothing had been.
+# SIGTERM, SIGUSR1 and SIGINT checkpoint and leave with exit code 75; the job goes on from there as if nothing had been.
 source "$(dirname "$0")/common.sh"
 "$COMITY" data generate blobs --clients 12 --examples 300 --features 40 --classes 5 --separation 2 --seed 5 --out data.h5 >/dev/null
 cat >job.yaml <<'YAML'
@@ -13,7 +13,7 @@ run: {progress: none}
 YAML
 run 2 train job.yaml run.dir=whole --quiet
 reference=$("$COMITY" inspect --hash whole/model.h5)
-for signal in TERM USR1; do
+for signal in TERM USR1 INT; do
   for target in server participant; do
     run 2 train job.yaml run.dir=$signal-$target --quiet 2>message &
     job=$!
