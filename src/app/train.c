@@ -15,10 +15,8 @@ static const char usage[] =
     "  --force    with --resume: also when the job has changed\n"
     "  --quiet    print nothing but errors\n"
     "\n"
-    "SIGTERM and SIGUSR1 write a checkpoint and end the job with exit code 75: submit it again with "
-    "--resume.\n"
-    "Ctrl-C does the same; a second one ends the job at once, and --resume goes on from the newest "
-    "checkpoint.\n"
+    "SIGTERM and SIGUSR1 write a checkpoint and end the job with exit code 75: submit it again with --resume.\n"
+    "Ctrl-C does the same; a second one ends the job at once, and --resume goes on from the newest checkpoint.\n"
     "'comity help exit-codes' lists all exit codes.\n"
     "\n"
     "  comity train jobs/quickstart/job.yaml seed=7 server.rounds=20 run.dir=run/seed7\n";
