@@ -108,6 +108,9 @@ comity_status comity_layer_find(const char *name, const comity_layer **layer) CO
 extern const comity_layer comity_layer_dense, comity_layer_conv2d, comity_layer_maxpool, comity_layer_avgpool,
     comity_layer_relu, comity_layer_tanh, comity_layer_sigmoid, comity_layer_flatten, comity_layer_dropout;
 
+/* The plan of a layer that works on each number by itself: the output has the shape of the input. */
+comity_status comity_shape_keep(comity_step *step) COMITY_MUST_CHECK;
+
 /* Fill in step->window and step->out, for that many output channels (0 = as many as come in), from step->in
  * and kernel, stride and padding of the spec; for layers over images. A rank-2 input is an image of one
  * channel. */

@@ -68,3 +68,8 @@ comity_status comity_window_plan(comity_step *step, size_t channels) {
   step->out = (comity_shape){.rank = 3, .size = {channels, window->rows, window->columns}};
   return COMITY_OK;
 }
+
+comity_status comity_shape_keep(comity_step *step) {
+  step->out = step->in;
+  return COMITY_OK;
+}

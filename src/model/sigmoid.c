@@ -3,11 +3,6 @@
 
 #include <math.h>
 
-static comity_status plan(comity_step *step) {
-  step->out = step->in;
-  return COMITY_OK;
-}
-
 static void forward(const comity_pass *pass) {
   size_t count = pass->count * comity_shape_width(&pass->step->in);
   const float *x = pass->x;
@@ -31,7 +26,7 @@ const comity_layer comity_layer_sigmoid = {
     .settings = "",
     .elementwise = true,
     .reads_output = true,
-    .plan = plan,
+    .plan = comity_shape_keep,
     .forward = forward,
     .backward = backward,
 };
