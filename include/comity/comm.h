@@ -62,6 +62,15 @@ COMITY_API void comity_comm_set_deadline(comity_comm *comm, double seconds);
  *  \return COMITY_OK, COMITY_ERR_TIMEOUT, COMITY_ERR_COMM */
 COMITY_API COMITY_MUST_CHECK comity_status comity_comm_broadcast(comity_comm *comm, void *data, size_t bytes);
 
+/** The same, with the server's status ahead of the data: unless it is COMITY_OK nothing else travels, and every
+ *  rank returns it, with the server's message in its error record. Collective; `bytes` must match.
+ *  \param[in]     status  the server's; ignored elsewhere
+ *  \param[in,out] data    (bytes) as in comity_comm_broadcast; not written unless the status is COMITY_OK
+ *  \return the server's status, or COMITY_ERR_TIMEOUT, COMITY_ERR_COMM */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_broadcast_status(comity_comm *comm,
+                                                                        comity_status status, void *data,
+                                                                        size_t bytes);
+
 /** Add vectors of 64-bit words modulo 2^64 onto the server. Exact: the result does not depend on order or
  *  number of ranks. Collective; `count` must match.
  *  \param[in,out] words  (count) this rank's contribution; on the server the sum afterwards, elsewhere
@@ -93,6 +102,30 @@ COMITY_API void comity_gathered_clear(comity_gathered *gathered);
  *  \param[in] local  this rank's status; its message is this thread's error record
  *  \return the agreed status, or COMITY_ERR_TIMEOUT, COMITY_ERR_COMM */
 COMITY_API COMITY_MUST_CHECK comity_status comity_comm_agree(comity_comm *comm, comity_status local);
+
+/** The way up of an agreement, with a message of any length from every rank. A verdict must follow, and nothing
+ *  else may come between; what the server does in between can change its verdict:
+ *
+ *      comity_status status = comity_comm_report(comm, local, data, bytes, &gathered);
+ *      if (status == COMITY_OK && comity_comm_is_server(comm))
+ *        status = use(&gathered);
+ *      status = comity_comm_verdict(comm, status);
+ *
+ *  Collective; lengths may differ.
+ *  \param[in]  local     this rank's status; its message is this thread's error record
+ *  \param[in]  data      (bytes) borrowed for the call
+ *  \param[out] gathered  on the server everybody's data if all is well, else empty
+ *  \return on the server the most severe status of all (ties: the lowest rank), with its message as after
+ *          comity_comm_agree, or COMITY_ERR_MEMORY when all is well but the data do not fit; elsewhere `local`;
+ *          COMITY_ERR_TIMEOUT, COMITY_ERR_COMM */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_report(comity_comm *comm, comity_status local,
+                                                              const void *data, size_t bytes,
+                                                              comity_gathered *gathered);
+
+/** The way down: every rank returns the server's status, with the server's message. Collective.
+ *  \param[in] status  the server's; ignored elsewhere
+ *  \return the server's status, or COMITY_ERR_TIMEOUT, COMITY_ERR_COMM */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_verdict(comity_comm *comm, comity_status status);
 
 /** The operations that are measured. */
 typedef enum comity_operation {

@@ -95,6 +95,8 @@ COMITY_MUST_CHECK comity_status comity_stream_run(const comity_stream *stream);
 
 /* Bytes from the server to all, inside an operation. */
 COMITY_MUST_CHECK comity_status comity_call_broadcast(const comity_call *call, void *data, size_t bytes);
+/* The server's status to all, with its message if it is a failure, inside an operation. Returns it. */
+COMITY_MUST_CHECK comity_status comity_call_verdict(const comity_call *call, comity_status status);
 /* Bytes between two members, inside an operation. */
 COMITY_MUST_CHECK comity_status comity_call_send(const comity_call *call, int peer, const void *data,
                                                  size_t bytes);

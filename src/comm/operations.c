@@ -23,6 +23,18 @@ comity_status comity_comm_broadcast(comity_comm *comm, void *data, size_t bytes)
   return comity_call_end(&call, bytes, broadcast(&call, data, bytes));
 }
 
+comity_status comity_comm_broadcast_status(comity_comm *comm, comity_status status, void *data,
+                                           size_t bytes) {
+  comity_call call;
+  if (status != COMITY_OK && status == comm->failure)
+    return status;
+  COMITY_TRY(comity_call_begin(comm, COMITY_OPERATION_BROADCAST, &call));
+  status = comity_call_verdict(&call, status);
+  if (status == COMITY_OK)
+    status = broadcast(&call, data, bytes);
+  return comity_call_end(&call, bytes, status);
+}
+
 static comity_status start_sum(const comity_stream *stream, size_t offset, int units, void *slot,
                                MPI_Request *request) {
   const comity_members *members = &stream->call->comm->members;
