@@ -66,13 +66,22 @@ COMITY_API void comity_aggregate_destroy(comity_aggregate **aggregate);
  *  \param[in] total_weight  sum of their weights, > 0, the same on all ranks */
 COMITY_API void comity_aggregate_begin(comity_aggregate *aggregate, size_t cohort, double total_weight);
 
-/** Fold in one client's packed fields; all or nothing. Not collective.
+/** Room for the next client's packed fields, to be handed to comity_aggregate_add without a copy: what is
+ *  trained there is summed from there. Contents are anything. Not collective.
+ *  \return shape (layout length), borrowed until the next add, fold or finish */
+COMITY_API float *comity_aggregate_room(comity_aggregate *aggregate);
+
+/** Take in one client's packed fields; all or nothing. Not collective.
  *  Bounds of the exact aggregator: in a MEAN, 2^22 in magnitude; in a SUM, 2^22 / cohort.
  *  \param[in] weight  >= 0, a whole number (examples, or 1)
  *  \return COMITY_OK, COMITY_ERR_NUMERIC naming the field and index, COMITY_ERR_ARG for more clients or
  * weight than announced */
 COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_add(comity_aggregate *aggregate,
                                                                 const float *fields, double weight);
+
+/** Add up all that was taken in, which otherwise happens several clients at a time and in
+ *  comity_aggregate_finish: for those who measure. Not collective. */
+COMITY_API void comity_aggregate_fold(comity_aggregate *aggregate);
 
 /** Combine over all ranks onto the server. Collective.
  *  \param[out] combined  (layout length) on the server; may be NULL elsewhere

@@ -62,7 +62,7 @@ typedef struct comity_client_view {
   size_t client;     /* global id */
   size_t examples;   /* local train examples */
   const float *down; /* packed down fields */
-  float *up;         /* packed up fields, zero until end fills them */
+  float *up;         /* packed up fields, zero until end or train fills them; without either, unspecified */
   float *state;      /* packed client_state of this client */
   float *model;      /* (P) local model: a copy of the field "model" at begin */
   double rate;       /* local learning rate of this round */
@@ -138,7 +138,9 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_method_open(const comity_confi
 /** Defaults filled in: call these instead of the table's slots. */
 COMITY_API void comity_method_announce(const comity_method *method, const comity_server_view *server,
                                        float *down);
-COMITY_API void comity_method_end(const comity_method *method, const comity_client_view *client);
+/** \return the largest magnitude in the up fields; infinite or NaN when one of them is. client->model may be
+ * client->up when the method has no end of its own */
+COMITY_API float comity_method_end(const comity_method *method, const comity_client_view *client);
 /** Safe on a zeroed or closed method. */
 COMITY_API void comity_method_close(comity_method *method);
 

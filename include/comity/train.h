@@ -59,7 +59,7 @@ typedef struct comity_train_task {
                                steps): partial work of a straggler */
   const float *down;        /* packed down fields, shared by all clients */
   float *state;             /* packed client state, changed only when the task succeeds */
-  float *up;                /* packed up fields, overwritten */
+  float *up;                /* packed up fields, overwritten; also where most methods train */
 } comity_train_task;
 
 typedef struct comity_train_result {
@@ -69,7 +69,7 @@ typedef struct comity_train_result {
 
 /** Train one client.
  *  \return COMITY_OK; COMITY_ERR_DATA (no examples, value not finite); COMITY_ERR_NUMERIC (loss or update not
- * finite: names the step). On failure `up` and `state` are as before. */
+ * finite: names the step). On failure `state` is as before and `up` unspecified. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_trainer_run(comity_trainer *trainer,
                                                               const comity_train_task *task,
                                                               comity_train_result *result);

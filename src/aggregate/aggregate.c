@@ -3,10 +3,16 @@
 #include "aggregate_impl.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What is counted beside the fields, exactly, whatever the aggregator. */
 enum { PRESENT, WEIGHT, COUNTERS };
+
+/* The sums are far larger than the caches, and folding in several clients in one pass over them costs little
+ * more than folding in one. So clients wait until there are as many as this much memory holds, and then block
+ * by block, each small enough for the first-level cache, all of them are added. */
+enum { WAITING_BYTES = 16 << 20, WAITING_MOST = 8, BLOCK = 1024 };
 
 static const double LARGEST_WHOLE = 0x1p53; /* up to here every whole number is a double */
 
@@ -16,9 +22,26 @@ struct comity_aggregate {
   uint8_t *sums;      /* (layout.length) words of the aggregator, then the counters */
   uint64_t *counters; /* (COUNTERS) */
   size_t bytes;       /* of both */
+  bool fresh;         /* nothing was folded in yet, and the sums hold anything */
   size_t cohort;
   double total_weight;
+
+  float *rooms; /* (most, stride) fields of clients that passed the check */
+  size_t stride, most, waiting;
+  double weight[WAITING_MOST]; /* of those that wait */
 };
+
+/* Not comity_array: a server that does not train never touches the rooms, and untouched pages cost nothing. */
+static comity_status make_rooms(comity_aggregate *made) {
+  size_t bytes = (made->layout.length * sizeof(float) + 63) / 64 * 64;
+  made->most = bytes == 0 ? 1 : WAITING_BYTES / bytes;
+  made->most = made->most < 1 ? 1 : made->most > WAITING_MOST ? WAITING_MOST : made->most;
+  made->stride = bytes / sizeof(float);
+  size_t all = bytes == 0 ? 64 : made->most * bytes;
+  made->rooms = aligned_alloc(64, all);
+  COMITY_REQUIRE(made->rooms != NULL, COMITY_ERR_MEMORY, "out of memory: cannot allocate %zu bytes", all);
+  return COMITY_OK;
+}
 
 comity_status comity_aggregate_new(const comity_aggregator *aggregator, const comity_layout *layout,
                                    comity_aggregate **aggregate) {
@@ -35,8 +58,10 @@ comity_status comity_aggregate_new(const comity_aggregator *aggregator, const co
                              .cohort = 1,
                              .total_weight = 1};
   comity_status status = COMITY_NEW(made->sums, made->bytes);
+  if (status == COMITY_OK)
+    status = make_rooms(made);
   if (status != COMITY_OK) {
-    comity_free(made);
+    comity_aggregate_destroy(&made);
     return status;
   }
   made->counters = (uint64_t *)(void *)(made->sums + before);
@@ -48,13 +73,16 @@ void comity_aggregate_destroy(comity_aggregate **aggregate) {
   if (aggregate == NULL || *aggregate == NULL)
     return;
   comity_free((*aggregate)->sums);
+  comity_free((*aggregate)->rooms);
   comity_free(*aggregate);
   *aggregate = NULL;
 }
 
 void comity_aggregate_begin(comity_aggregate *aggregate, size_t cohort, double total_weight) {
   COMITY_ASSERT(cohort >= 1 && total_weight > 0);
-  memset(aggregate->sums, 0, aggregate->bytes);
+  memset(aggregate->counters, 0, COUNTERS * sizeof *aggregate->counters);
+  aggregate->fresh = true;
+  aggregate->waiting = 0;
   aggregate->cohort = cohort;
   aggregate->total_weight = total_weight;
 }
@@ -76,30 +104,63 @@ static double part_of(const comity_aggregate *aggregate, comity_combine combine,
   return combine == COMITY_COMBINE_MEAN ? share : 1 / (double)aggregate->cohort;
 }
 
-comity_status comity_aggregate_add(comity_aggregate *aggregate, const float *fields, double weight) {
+/* One field of all that wait. */
+static void fold_field(comity_aggregate *aggregate, const comity_field *field) {
   const comity_aggregator *aggregator = aggregate->aggregator;
+  size_t end = field->offset + field->length;
+  for (size_t at = field->offset; at < end; at += BLOCK) {
+    size_t block = end - at < BLOCK ? end - at : BLOCK;
+    uint8_t *sums = aggregate->sums + at * aggregator->word_bytes;
+    if (aggregate->fresh)
+      memset(sums, 0, block * aggregator->word_bytes);
+    for (size_t i = 0; i < aggregate->waiting; i++) {
+      double factor;
+      (void)part_of(aggregate, field->combine, aggregate->weight[i], &factor);
+      aggregator->add(sums, aggregate->rooms + i * aggregate->stride + at, block, factor);
+    }
+  }
+}
+
+void comity_aggregate_fold(comity_aggregate *aggregate) {
+  if (aggregate->waiting == 0 && !aggregate->fresh)
+    return;
+  for (size_t i = 0; i < aggregate->layout.count; i++)
+    fold_field(aggregate, &aggregate->layout.field[i]);
+  aggregate->fresh = false;
+  aggregate->waiting = 0;
+}
+
+float *comity_aggregate_room(comity_aggregate *aggregate) {
+  if (aggregate->waiting == aggregate->most)
+    comity_aggregate_fold(aggregate);
+  return aggregate->rooms + aggregate->waiting * aggregate->stride;
+}
+
+static comity_status check_fields(const comity_aggregate *aggregate, const float *fields, double weight) {
   const comity_layout *layout = &aggregate->layout;
-  double factor;
-  COMITY_REQUIRE(weight >= 0 && weight <= LARGEST_WHOLE && weight == floor(weight), COMITY_ERR_ARG,
-                 "aggregate: a weight of %g is not a whole number from 0 to 2^53", weight);
-  COMITY_TRY(check_counters(aggregate, aggregate->counters[PRESENT] + 1,
-                            (double)aggregate->counters[WEIGHT] + weight));
   for (size_t i = 0; i < layout->count; i++) {
     const comity_field *field = &layout->field[i];
     const float *values = fields + field->offset;
-    double part = part_of(aggregate, field->combine, weight, &factor);
-    size_t good = aggregator->check(values, field->length, factor, part);
+    double factor, part = part_of(aggregate, field->combine, weight, &factor);
+    size_t good = aggregate->aggregator->check(values, field->length, factor, part);
     COMITY_REQUIRE(good == field->length, COMITY_ERR_NUMERIC, "field '%s': value %zu is %g, which is %s",
                    field->name, good, (double)values[good],
                    isfinite(values[good]) ? "too large to be summed; a smaller learning rate may help"
                                           : "not finite; a smaller learning rate may help");
   }
-  for (size_t i = 0; i < layout->count; i++) {
-    const comity_field *field = &layout->field[i];
-    (void)part_of(aggregate, field->combine, weight, &factor);
-    aggregator->add(aggregate->sums + field->offset * aggregator->word_bytes, fields + field->offset,
-                    field->length, factor);
-  }
+  return COMITY_OK;
+}
+
+comity_status comity_aggregate_add(comity_aggregate *aggregate, const float *fields, double weight) {
+  COMITY_REQUIRE(weight >= 0 && weight <= LARGEST_WHOLE && weight == floor(weight), COMITY_ERR_ARG,
+                 "aggregate: a weight of %g is not a whole number from 0 to 2^53", weight);
+  COMITY_TRY(check_counters(aggregate, aggregate->counters[PRESENT] + 1,
+                            (double)aggregate->counters[WEIGHT] + weight));
+  COMITY_TRY(check_fields(aggregate, fields, weight));
+  float *room = comity_aggregate_room(aggregate);
+  if (fields != room)
+    memcpy(room, fields, aggregate->layout.length * sizeof *room);
+  aggregate->weight[aggregate->waiting++] = weight;
   aggregate->counters[PRESENT]++;
   aggregate->counters[WEIGHT] += (uint64_t)weight;
   return COMITY_OK;
@@ -121,6 +182,7 @@ static void read_fields(const comity_aggregate *aggregate, float *combined) {
 
 comity_status comity_aggregate_finish(comity_aggregate *aggregate, comity_comm *comm, float *combined,
                                       size_t *present) {
+  comity_aggregate_fold(aggregate);
   COMITY_TRY(aggregate->aggregator->sum(comm, aggregate->sums, aggregate->layout.length, COUNTERS));
   if (!comity_comm_is_server(comm))
     return COMITY_OK;

@@ -2,30 +2,12 @@
  */
 #include "aggregate_impl.h"
 
+#include "core/core_impl.h"
+
 #include <math.h>
 #include <string.h>
 
 static const double UNIT = 0x1p40; /* 2^COMITY_FIXED_BITS */
-
-/* Bits of the largest magnitude. Floats without their sign order like their bits, infinities and NaN on top,
- * so one integer maximum finds whatever could be wrong, many values at a time. */
-static int32_t largest_bits(const float *values, size_t count) {
-  int32_t most = 0;
-  for (size_t i = 0; i < count; i++) {
-    int32_t bits;
-    memcpy(&bits, &values[i], sizeof bits);
-    bits &= INT32_MAX;
-    most = bits > most ? bits : most;
-  }
-  return most;
-}
-
-static float largest_of(const float *values, size_t count) {
-  int32_t bits = largest_bits(values, count);
-  float largest;
-  memcpy(&largest, &bits, sizeof largest);
-  return largest;
-}
 
 static bool fits(float value, double scale, double limit) {
   return isfinite(value) && fabs((double)value * scale) <= limit;
@@ -33,7 +15,7 @@ static bool fits(float value, double scale, double limit) {
 
 size_t comity_fixed_check(const float *values, size_t count, double weight, double limit) {
   double scale = weight * UNIT;
-  if (fits(largest_of(values, count), scale, limit))
+  if (fits(comity_largest(values, count), scale, limit))
     return count;
   size_t good = 0;
   while (good < count && fits(values[good], scale, limit))
@@ -57,7 +39,7 @@ static void fold_small(const float *values, size_t count, double scale, uint64_t
 
 void comity_fixed_fold(const float *values, size_t count, double weight, uint64_t *words) {
   double scale = weight * UNIT;
-  if ((double)largest_of(values, count) * fabs(scale) < 0x1p51)
+  if ((double)comity_largest(values, count) * fabs(scale) < 0x1p51)
     fold_small(values, count, scale, words);
   else
     for (size_t i = 0; i < count; i++)
@@ -73,10 +55,21 @@ comity_status comity_fixed_add(const float *values, size_t count, double weight,
   return COMITY_OK;
 }
 
+/* What (double)(int64_t)word gives, by operations that are vectors everywhere: set into the low bits of 2^52
+ * and of 2^84, a word's halves are doubles without rounding (the upper half's sign turned around), and only the
+ * last sum rounds. */
+static double to_double(uint64_t word) {
+  uint64_t low = (word & UINT32_MAX) | 0x4330000000000000, high = word >> 32 ^ 0x4530000080000000;
+  double lower, upper;
+  memcpy(&lower, &low, sizeof lower);
+  memcpy(&upper, &high, sizeof upper);
+  return upper - (0x1p84 + 0x1p63 + 0x1p52) + lower;
+}
+
 void comity_fixed_read(const uint64_t *words, size_t count, double factor, float *values) {
   double scale = factor / UNIT;
   for (size_t i = 0; i < count; i++)
-    values[i] = (float)((double)(int64_t)words[i] * scale);
+    values[i] = (float)(to_double(words[i]) * scale);
 }
 
 uint64_t comity_fixed_from(double value) {

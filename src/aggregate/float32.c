@@ -1,12 +1,16 @@
 /* The plain float sum: half the bytes, but its last bits depend on the number of ranks and the order. */
 #include "aggregate_impl.h"
 
+#include "core/core_impl.h"
+
 #include <float.h>
 #include <math.h>
 
 /* Half of what a float holds, as the exact sum leaves half of a word, so that rounding cannot overflow. */
 static size_t check(const float *values, size_t count, double weight, double part) {
-  double limit = part * (FLT_MAX / 2.0);
+  double limit = part * (FLT_MAX / 2.0), largest = comity_largest(values, count);
+  if (isfinite(largest) && fabs(largest * weight) <= limit)
+    return count;
   size_t good = 0;
   while (good < count && isfinite(values[good]) && fabs(values[good] * weight) <= limit)
     good++;

@@ -1,10 +1,15 @@
 /* An opened algorithm: settings checked, fields declared, defaults filled in. */
 #include "algorithm_impl.h"
 
+#include "core/core_impl.h"
+
 #include <math.h>
 #include <string.h>
 
 static const char prefix[] = "algorithm.";
+
+/* Numbers that two passes find in the first-level cache. */
+enum { BLOCK = 2048 };
 
 /* Whether `word` is one of the words of "a|b|c". */
 static bool in_words(const char *words, const char *word) {
@@ -81,18 +86,32 @@ void comity_method_announce(const comity_method *method, const comity_server_vie
   memcpy(down + model->offset, server->model, model->length * sizeof *down);
 }
 
-void comity_method_end(const comity_method *method, const comity_client_view *client) {
+/* up = model - before, and the largest magnitude in it, found while a block is still in the cache. up may be
+ * model. */
+static float subtract(const float *model, const float *before, size_t count, float *up) {
+  float largest = 0;
+  for (size_t at = 0; at < count; at += BLOCK) {
+    size_t block = count - at < BLOCK ? count - at : BLOCK;
+    if (up != model)
+      memcpy(up + at, model + at, block * sizeof *up);
+    for (size_t i = at; i < at + block; i++)
+      up[i] -= before[i];
+    float here = comity_largest(up + at, block);
+    largest = isnan(largest) || largest >= here ? largest : here;
+  }
+  return largest;
+}
+
+float comity_method_end(const comity_method *method, const comity_client_view *client) {
+  const comity_layout *layout = &method->protocol.up;
   if (method->algorithm->client_end != NULL) {
     method->algorithm->client_end(method->self, client);
-    return;
+    return comity_largest(client->up, layout->length);
   }
   const comity_field *model = &method->protocol.down.field[method->down_model];
-  const comity_field *update = comity_layout_find(&method->protocol.up, "update");
+  const comity_field *update = comity_layout_find(layout, "update");
   COMITY_ASSERT(update != NULL && update->length == model->length);
-  const float *before = client->down + model->offset;
-  float *up = client->up + update->offset;
-  for (size_t i = 0; i < model->length; i++)
-    up[i] = client->model[i] - before[i];
+  return subtract(client->model, client->down + model->offset, model->length, client->up + update->offset);
 }
 
 void comity_method_close(comity_method *method) {
@@ -111,6 +130,8 @@ comity_status comity_protocol_begin(comity_protocol *protocol, size_t parameters
 }
 
 comity_status comity_combined_check(const char *algorithm, const comity_layout *up, const float *combined) {
+  if (isfinite(comity_largest(combined, up->length)))
+    return COMITY_OK;
   for (size_t f = 0; f < up->count; f++)
     for (size_t i = 0; i < up->field[f].length; i++)
       COMITY_REQUIRE(isfinite(combined[up->field[f].offset + i]), COMITY_ERR_NUMERIC,
@@ -120,6 +141,8 @@ comity_status comity_combined_check(const char *algorithm, const comity_layout *
 }
 
 comity_status comity_stepped_check(const char *algorithm, const float *model, size_t parameters) {
+  if (isfinite(comity_largest(model, parameters)))
+    return COMITY_OK;
   for (size_t i = 0; i < parameters; i++)
     COMITY_REQUIRE(isfinite(model[i]), COMITY_ERR_NUMERIC,
                    "%s: the server's step makes parameter %zu overflow; lower the learning rates", algorithm,

@@ -54,7 +54,7 @@ static comity_status train_client(comity_run_state *run, size_t member, comity_s
                             .epochs = run->epochs_of[member],
                             .down = run->down,
                             .state = run->client_state,
-                            .up = run->up};
+                            .up = comity_aggregate_room(run->aggregate)};
   comity_status status = comity_federation_load(run->federation, COMITY_SPLIT_TRAIN, client, &task.examples);
   if (status == COMITY_OK)
     status = *fatal = comity_states_read(run->states, client, run->client_state);
@@ -69,7 +69,7 @@ static comity_status train_client(comity_run_state *run, size_t member, comity_s
   COMITY_TRY(status);
 
   double weight = (double)weight_of(run, client);
-  status = comity_aggregate_add(run->aggregate, run->up, weight);
+  status = comity_aggregate_add(run->aggregate, task.up, weight);
   since = comity_run_book(run, COMITY_PHASE_AGGREGATE, since);
   COMITY_TRY(status);
 

@@ -27,7 +27,6 @@ typedef struct comity_run_state {
   size_t evaluate_every, evaluate_clients_every;
 
   float *down;     /* packed down fields: what the server announced last */
-  float *up;       /* packed up fields of the client in hand */
   float *combined; /* packed up fields of all; server only */
   float *global;   /* (P) the model between rounds; server only */
   float *server_state;

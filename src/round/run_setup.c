@@ -79,9 +79,7 @@ static comity_status prepare_server(comity_run_state *run) {
 }
 
 static comity_status prepare_participant(comity_run_state *run) {
-  const comity_protocol *protocol = &run->method.protocol;
-  COMITY_TRY(COMITY_NEW(run->up, protocol->up.length));
-  COMITY_TRY(COMITY_NEW(run->client_state, protocol->client_state.length));
+  COMITY_TRY(COMITY_NEW(run->client_state, run->method.protocol.client_state.length));
   return comity_trainer_new(&run->train, run->model, &run->method, most_examples(run), &run->trainer);
 }
 
@@ -134,9 +132,9 @@ void comity_run_close(comity_run_state *run) {
   comity_federation_destroy(&run->federation);
   comity_report_clear(&run->report);
   comity_report_clear(&run->closing);
-  void *owned[] = {run->job,       run->down,         run->up,           run->combined,
-                   run->global,    run->work,         run->server_state, run->cohort,
-                   run->epochs_of, run->client_state, run->owner,        run->ledgers};
+  void *owned[] = {run->job,          run->down,         run->combined, run->global,
+                   run->work,         run->server_state, run->cohort,   run->epochs_of,
+                   run->client_state, run->owner,        run->ledgers};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
     comity_free(owned[i]);
   comity_logger_destroy(&run->logger);

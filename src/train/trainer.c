@@ -1,6 +1,8 @@
 /* One client's round of local training, in memory that was planned once. */
 #include "train_impl.h"
 
+#include "core/core_impl.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -20,12 +22,13 @@ struct comity_trainer {
   bool plain;   /* nobody needs to see the gradient */
   bool drops;   /* the model has dropout */
   size_t bytes;
-  float *local;    /* (P) */
+  float *local;    /* (P) the model in training: `own`, or the task's room for the update */
+  float *own;      /* (P) NULL when the update is all that goes up, and so can be made in its own place */
   float *gradient; /* (P) NULL when never needed, as all below */
   float *partial;  /* (P) gradient of one piece */
   float *velocity; /* (P) */
   uint32_t *order; /* (most_examples) */
-  float *up, *state;
+  float *state;    /* a copy to work on, so that a client that fails keeps its state */
   comity_workspace *workspace;
 };
 
@@ -50,6 +53,14 @@ static size_t choose_piece(const comity_train_settings *settings, const comity_a
   return smaller(larger(settings->batch, hooks ? PIECE_OF_HOOKS : 1), PIECE_MOST);
 }
 
+/* Whether the model can be trained where its update is to go: then nothing else goes up, and no hook sees
+ * both. */
+static bool trains_in_place(const comity_method *method, size_t parameters) {
+  const comity_algorithm *algorithm = method->algorithm;
+  return algorithm->client_train == NULL && algorithm->client_end == NULL &&
+         method->protocol.up.length == parameters;
+}
+
 static comity_status plan(comity_trainer *trainer) {
   const comity_algorithm *algorithm = trainer->method->algorithm;
   const comity_protocol *protocol = &trainer->method->protocol;
@@ -63,9 +74,10 @@ static comity_status plan(comity_trainer *trainer) {
   bool gradient = !replaced && (!trainer->plain || batch > trainer->piece);
   bool velocity = !replaced && settings->momentum > 0.0;
   bool order = !replaced && batch < most;
-  size_t floats =
-      parameters * (1U + gradient + partial + velocity) + protocol->up.length + protocol->client_state.length;
-  COMITY_TRY(COMITY_NEW(trainer->local, parameters));
+  bool own = !trains_in_place(trainer->method, parameters);
+  size_t floats = parameters * ((size_t)own + gradient + partial + velocity) + protocol->client_state.length;
+  if (own)
+    COMITY_TRY(COMITY_NEW(trainer->own, parameters));
   if (gradient)
     COMITY_TRY(COMITY_NEW(trainer->gradient, parameters));
   if (partial)
@@ -74,7 +86,6 @@ static comity_status plan(comity_trainer *trainer) {
     COMITY_TRY(COMITY_NEW(trainer->velocity, parameters));
   if (order)
     COMITY_TRY(COMITY_NEW(trainer->order, most));
-  COMITY_TRY(COMITY_NEW(trainer->up, protocol->up.length));
   COMITY_TRY(COMITY_NEW(trainer->state, protocol->client_state.length));
   COMITY_TRY(comity_workspace_new(trainer->model, smaller(trainer->piece, larger(most, 1)), true,
                                   &trainer->workspace));
@@ -119,12 +130,11 @@ void comity_trainer_destroy(comity_trainer **trainer) {
   comity_trainer *old = *trainer;
   if (old == NULL)
     return;
-  comity_free(old->local);
+  comity_free(old->own);
   comity_free(old->gradient);
   comity_free(old->partial);
   comity_free(old->velocity);
   comity_free(old->order);
-  comity_free(old->up);
   comity_free(old->state);
   comity_workspace_destroy(&old->workspace);
   comity_free(old);
@@ -250,13 +260,6 @@ static comity_status local_training(session *now, const comity_train_task *task,
   return COMITY_OK;
 }
 
-static bool all_finite(const float *values, size_t count) {
-  for (size_t i = 0; i < count; i++)
-    if (!isfinite(values[i]))
-      return false;
-  return true;
-}
-
 static comity_status check_task(const comity_trainer *trainer, const comity_train_task *task) {
   const comity_examples *examples = &task->examples;
   COMITY_REQUIRE(examples->count > 0, COMITY_ERR_DATA,
@@ -270,23 +273,32 @@ static comity_status check_task(const comity_trainer *trainer, const comity_trai
   return COMITY_OK;
 }
 
+/* The model starts as the global one, the up fields as zeros, the state as it was. */
+static void start_local(comity_trainer *trainer, const comity_train_task *task) {
+  const comity_protocol *protocol = &trainer->method->protocol;
+  const float *global = task->down + protocol->down.field[trainer->method->down_model].offset;
+  trainer->local = trainer->own == NULL ? task->up : trainer->own;
+  memcpy(trainer->local, global, trainer->parameters * sizeof *global);
+  if (trainer->own != NULL)
+    memset(task->up, 0, protocol->up.length * sizeof *task->up);
+  if (protocol->client_state.length > 0)
+    memcpy(trainer->state, task->state, protocol->client_state.length * sizeof *trainer->state);
+}
+
 comity_status comity_trainer_run(comity_trainer *trainer, const comity_train_task *task,
                                  comity_train_result *result) {
   COMITY_TRY(check_task(trainer, task));
   const comity_method *method = trainer->method;
-  const comity_protocol *protocol = &method->protocol;
-  const float *global = task->down + protocol->down.field[method->down_model].offset;
-  memcpy(trainer->local, global, trainer->parameters * sizeof *global);
-  memset(trainer->up, 0, protocol->up.length * sizeof *trainer->up);
-  if (protocol->client_state.length > 0)
-    memcpy(trainer->state, task->state, protocol->client_state.length * sizeof *trainer->state);
+  const comity_algorithm *algorithm = method->algorithm;
+  size_t kept = method->protocol.client_state.length;
+  start_local(trainer, task);
   session now = {.trainer = trainer,
                  .examples = &task->examples,
                  .view = {.round = task->round,
                           .client = task->client,
                           .examples = task->examples.count,
                           .down = task->down,
-                          .up = trainer->up,
+                          .up = task->up,
                           .state = trainer->state,
                           .model = trainer->local,
                           .rate = comity_train_rate(&trainer->settings, task->round),
@@ -295,25 +307,23 @@ comity_status comity_trainer_run(comity_trainer *trainer, const comity_train_tas
   now.view.trainer = &now;
 
   double loss = 0.0;
-  if (method->algorithm->client_begin != NULL)
-    method->algorithm->client_begin(method->self, &now.view);
-  if (method->algorithm->client_train != NULL) {
+  if (algorithm->client_begin != NULL)
+    algorithm->client_begin(method->self, &now.view);
+  if (algorithm->client_train != NULL) {
     now.gradients = 0;
-    COMITY_TRY(method->algorithm->client_train(method->self, &now.view, &loss));
+    COMITY_TRY(algorithm->client_train(method->self, &now.view, &loss));
     now.view.steps = now.gradients;
   } else {
     COMITY_TRY(local_training(&now, task, &loss));
   }
-  comity_method_end(method, &now.view);
+  float largest = comity_method_end(method, &now.view);
   if (!isfinite(loss))
     return not_finite(task, "the training loss", now.view.steps, now.view.rate);
-  if (!all_finite(trainer->up, protocol->up.length) ||
-      !all_finite(trainer->state, protocol->client_state.length))
+  if (!isfinite(largest) || !isfinite(comity_largest(trainer->state, kept)))
     return not_finite(task, "the update", now.view.steps, now.view.rate);
 
-  memcpy(task->up, trainer->up, protocol->up.length * sizeof *trainer->up);
-  if (protocol->client_state.length > 0)
-    memcpy(task->state, trainer->state, protocol->client_state.length * sizeof *trainer->state);
+  if (kept > 0)
+    memcpy(task->state, trainer->state, kept * sizeof *trainer->state);
   *result = (comity_train_result){.steps = now.view.steps, .loss = loss};
   return COMITY_OK;
 }
