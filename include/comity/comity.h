@@ -12,6 +12,8 @@
 
 #include <comity/config.h>
 
+#include <comity/kernel.h>
+
 #include <comity/data.h>
 
 #include <comity/model.h>

@@ -15,6 +15,7 @@
 #include <comity/config.h>
 #include <comity/core.h>
 #include <comity/data.h>
+#include <comity/kernel.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -46,11 +47,12 @@ typedef struct comity_model_spec {
   double l2;         /* adds l2/2 * |parameters|^2 to the objective */
   size_t shape_rank; /* of one example */
   size_t shape[COMITY_SHAPE_MAX];
-  size_t classes; /* labels 0 ... classes-1; 0 = real targets */
-  size_t targets; /* numbers per label */
+  size_t classes;         /* labels 0 ... classes-1; 0 = real targets */
+  size_t targets;         /* numbers per label */
+  comity_kernels kernels; /* who computes; no part of what is computed, so files don't keep it */
 } comity_model_spec;
 
-/** Read model.preset or model.layers, model.loss and model.l2 for data of this description. A preset that
+/** Read model.preset or model.layers, model.loss, model.l2 and model.kernels for data of this description. A preset that
  * ends in a layer as wide as there are classes takes the width from the data. Errors name the job file's
  * line. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_model_spec_read(const comity_config *config,

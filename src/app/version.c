@@ -1,7 +1,6 @@
 /* comity version: what this binary is made of. */
 #include "app_impl.h"
 
-#include <cblas.h>
 #include <hdf5.h>
 #include <mpi.h>
 
@@ -16,7 +15,8 @@ int comity_app_version(int argc, char **argv) {
     if (mpi[i] == '\n' || mpi[i] == ',')
       mpi[i] = '\0';
   H5get_libversion(&major, &minor, &release);
-  printf("comity %d.%d.%d\n%s\n%s\nHDF5 %u.%u.%u\n", COMITY_VERSION_MAJOR, COMITY_VERSION_MINOR,
-         COMITY_VERSION_PATCH, mpi, openblas_get_config(), major, minor, release);
+  char kernels[COMITY_KERNELS_TEXT];
+  printf("comity %d.%d.%d\n%s\nkernels: %s\nHDF5 %u.%u.%u\n", COMITY_VERSION_MAJOR, COMITY_VERSION_MINOR,
+         COMITY_VERSION_PATCH, mpi, comity_kernels_text(kernels), major, minor, release);
   return 0;
 }

@@ -46,6 +46,7 @@ typedef struct comity_step {
   const comity_layer *layer;
   comity_layer_spec spec; /* name, stride and padding filled in */
   size_t number;          /* place in the model, from 0 */
+  comity_kernels kernels;
   comity_shape in;
 
   /* What the layer's plan fills in. */

@@ -183,6 +183,7 @@ comity_status comity_model_spec_read(const comity_config *config, const comity_d
   memcpy(made->shape, data->shape, sizeof made->shape);
   made->classes = data->classes;
   made->targets = data->targets;
+  COMITY_TRY_OR(done, comity_kernels_read(comity_config_text(config, "model.kernels"), &made->kernels));
   if (listed)
     COMITY_TRY_OR(done, read_layers(config, made));
   if (strcmp(loss, "auto") == 0)

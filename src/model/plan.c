@@ -54,6 +54,7 @@ static comity_status plan_step(comity_model *model, size_t number, const comity_
   COMITY_TRY(name_layer(model, number));
   step->spec = model->spec.layer[number];
   step->number = number;
+  step->kernels = model->spec.kernels;
   step->in = *in;
   COMITY_TRY(step->layer->plan(step));
   COMITY_TRY(check_sizes(step));

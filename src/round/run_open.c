@@ -216,6 +216,9 @@ static void say_hello(const comity_run_state *run) {
     comity_log(run->logger, COMITY_LOG_INFO,
                "%s replaces local training: train.epochs, steps, batch and momentum are not used",
                algorithm->name);
+  char kernels[COMITY_KERNELS_TEXT];
+  comity_log(run->logger, COMITY_LOG_INFO, "kernels: %s (model.kernels: %s)", comity_kernels_text(kernels),
+             comity_config_text(run->config, "model.kernels"));
   comity_log(run->logger, COMITY_LOG_INFO, "%zu parameters; records in %s",
              comity_model_parameters(run->model), run->folder);
 }

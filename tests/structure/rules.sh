@@ -6,7 +6,7 @@ shopt -s nullglob
 cd "$1"
 stripped=$(mktemp -d)
 trap 'rm -rf "$stripped"' EXIT
-mpi_free='core config data model algorithm train privacy compress server metrics'
+mpi_free='core config kernel data model algorithm train privacy compress server metrics'
 
 # complain RULE: the lines on stdin, if any, break this rule. Pipes run in a shell of their own, so a file remembers.
 complain() {
@@ -60,6 +60,8 @@ search core '#include <comity/' | grep -v '<comity/core\.h>' |
   complain "core stands below all other folders"
 search comm '#include <comity/' | grep -vE '<comity/(core|comm)\.h>' |
   complain "comm stands on core alone"
+search kernel '#include <comity/' | grep -vE '<comity/(core|kernel)\.h>' |
+  complain "kernel stands on core alone"
 search "$(except round app)" '#include <comity/(round|comity)\.h>' |
   complain "only app stands above round; the library does not include comity.h"
 

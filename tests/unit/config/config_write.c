@@ -80,7 +80,7 @@ static void a_prefix_picks_settings(void **state) {
   char *yaml = written(config, "model.");
   assert_string_equal(yaml,
                       "model:\n  preset: none\n  hidden: [64, 32]\n  layers:\n  - {type: dense, units: 3}\n"
-                      "  - {type: relu}\n  loss: auto\n  l2: 0\n  init: uniform\n");
+                      "  - {type: relu}\n  loss: auto\n  l2: 0\n  init: uniform\n  kernels: auto\n");
   comity_free(yaml);
   yaml = written(config, "seed");
   assert_string_equal(yaml, "seed: 1\n");

@@ -1,0 +1,74 @@
+/** \file kernel.h
+ *  Who computes the products of layers: OpenBLAS, Comity's own vector code, or oneDNN. A kind of product is a
+ * table of functions with several implementations; which one computes a product follows from its shape, the
+ * processor and the build, never from rank, time or measurement, so the same job gives the same bits on equal
+ * machines. `model.kernels` forces one. Not collective; knows nothing of MPI.
+ */
+#ifndef COMITY_KERNEL_H
+#define COMITY_KERNEL_H
+
+#include <comity/core.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Instruction sets that own code is compiled for; a processor that has one has those before it. */
+typedef enum comity_isa { COMITY_ISA_BASE, COMITY_ISA_AVX2, COMITY_ISA_AVX512 } comity_isa;
+/** The largest that this build and this processor have. */
+COMITY_API comity_isa comity_isa_best(void);
+/** "base", "avx2" or "avx512". */
+COMITY_API const char *comity_isa_name(comity_isa isa);
+
+/** The values of model.kernels. A variant that does not fit a product leaves it to OpenBLAS. */
+typedef enum comity_kernels {
+  COMITY_KERNELS_AUTO, /* for each product the fastest, as measured when Comity was made */
+  COMITY_KERNELS_OPENBLAS,
+  COMITY_KERNELS_NATIVE, /* Comity's own, with the largest instruction set there is */
+  COMITY_KERNELS_ONEDNN
+} comity_kernels;
+/** From the word in the job file.
+ *  \return COMITY_OK, COMITY_ERR_CONFIG (unknown, or not in this build) */
+COMITY_API COMITY_MUST_CHECK comity_status comity_kernels_read(const char *name, comity_kernels *kernels);
+
+enum { COMITY_KERNELS_TEXT = 192 };
+/** For people: "native avx512, OpenBLAS 0.3.21 SkylakeX". Everything that decides about bits stands in it.
+ *  \return text, for use inside a call */
+COMITY_API const char *comity_kernels_text(char text[COMITY_KERNELS_TEXT]);
+/** Equal on two ranks exactly if their kernels compute the same bits: a hash of instruction set, versions and
+ * the rules of choice. */
+COMITY_API uint64_t comity_kernels_fingerprint(void);
+
+/* -------------------------------------------------------------------------------------------------- dense */
+
+/** One use of a dense layer: x (rows, width), weights (units, width), y (rows, units), all row-major. */
+typedef struct comity_dense_shape {
+  size_t rows, width, units;
+} comity_dense_shape;
+
+/** The products of a dense layer. None allocates unless it says so; pointers need only the alignment of a
+ * float; NaN and infinities pass as arithmetic passes them. */
+typedef struct comity_dense_kernel {
+  const char *name; /* as in model.kernels */
+  comity_isa isa;   /* what it needs */
+  /** OPTIONAL (default: any). */
+  bool (*fits)(const comity_dense_shape *shape);
+  /** REQUIRED. y = x W^T + bias */
+  void (*forward)(const comity_dense_shape *shape, const float *x, const float *weight, const float *bias,
+                  float *y);
+  /** REQUIRED. dx (rows, width) = dy W */
+  void (*data)(const comity_dense_shape *shape, const float *dy, const float *weight, float *dx);
+  /** REQUIRED. weight_sink = keep weight_sink + scale dy^T x, and bias_sink (units) likewise with the sums of
+   * dy's columns. With keep 0 the sinks are only written. */
+  void (*update)(const comity_dense_shape *shape, const float *dy, const float *x, float keep, float scale,
+                 float *weight_sink, float *bias_sink);
+} comity_dense_kernel;
+
+/** The kernel for this product. */
+COMITY_API const comity_dense_kernel *comity_dense_choose(const comity_dense_shape *shape,
+                                                          comity_kernels kernels);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

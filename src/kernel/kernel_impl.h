@@ -1,0 +1,24 @@
+/* The implementations of each kind of product.
+ *
+ * Own code is written once with vectors of the compiler (vector.h) and compiled once per instruction set:
+ * CMakeLists.txt builds the same files with other flags, and COMITY_ISA(name) becomes name_base, name_avx2 or
+ * name_avx512. Such a file has no other symbols that are not static, and includes no function that is not
+ * `static inline`, so that code for one instruction set never runs on a processor without it. */
+#ifndef COMITY_KERNEL_IMPL_H
+#define COMITY_KERNEL_IMPL_H
+
+#include <comity/kernel.h>
+
+/* All that this build has: those of the best instruction set first. */
+extern const comity_dense_kernel *const comity_dense_kernels[];
+extern const size_t comity_dense_kernel_count;
+
+extern const comity_dense_kernel comity_dense_openblas, comity_dense_native_base, comity_dense_native_avx2,
+    comity_dense_native_avx512;
+
+/* A dense layer's bias_sink = keep bias_sink + scale (sums of dy's columns), for kernels that are products
+ * alone. */
+void comity_dense_bias(const comity_dense_shape *shape, const float *dy, float keep, float scale,
+                       float *bias_sink);
+
+#endif
