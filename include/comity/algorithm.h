@@ -94,7 +94,7 @@ typedef struct comity_algorithm {
   /** OPTIONAL (default: server state stays zero). Fill the server state before round 1, given the initial
    * model. */
   void (*server_begin)(void *self, const comity_server_view *server);
-  /** OPTIONAL (default: copy the model into the field "model"). Fill the packed down fields. */
+  /** OPTIONAL (default: the field "model" is the model). Fill the packed down fields. */
   void (*server_announce)(void *self, const comity_server_view *server, float *down);
   /** REQUIRED. Make the next global model from the packed, combined up fields.
    *  \return COMITY_OK or COMITY_ERR_NUMERIC */
@@ -135,7 +135,8 @@ typedef struct comity_method {
 COMITY_API COMITY_MUST_CHECK comity_status comity_method_open(const comity_config *config,
                                                               const comity_problem *problem,
                                                               comity_method *method);
-/** Defaults filled in: call these instead of the table's slots. */
+/** Defaults filled in: call these instead of the table's slots. Without an announcement of its own the global
+ * model may live in the field "model" of down. */
 COMITY_API void comity_method_announce(const comity_method *method, const comity_server_view *server,
                                        float *down);
 /** \return the largest magnitude in the up fields; infinite or NaN when one of them is. client->model may be

@@ -83,7 +83,8 @@ void comity_method_announce(const comity_method *method, const comity_server_vie
     return;
   }
   const comity_field *model = &method->protocol.down.field[method->down_model];
-  memcpy(down + model->offset, server->model, model->length * sizeof *down);
+  if (server->model != down + model->offset) /* it may live there */
+    memcpy(down + model->offset, server->model, model->length * sizeof *down);
 }
 
 /* up = model - before, and the largest magnitude in it, found while a block is still in the cache. up may be

@@ -1,38 +1,10 @@
 /* Evaluation spread over all ranks: the central test set in blocks of fixed size, and each client's own
  * held-out part on the rank that hosts it. Sums are exact and blocks do not depend on the number of ranks, so
  * neither do the results. */
-#include "round_impl.h"
+#include "evaluation_impl.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-
-/* Exact sums of one kind of evaluation. `broken` counts blocks whose loss was not finite. */
-enum { WORD_EXAMPLES, WORD_CORRECT, WORD_LOSS, WORD_BROKEN, WORDS };
-
-struct comity_evaluation {
-  const comity_model *model;     /* borrowed */
-  comity_comm *comm;             /* borrowed */
-  comity_federation *federation; /* borrowed */
-  comity_workspace *workspace;
-  size_t block; /* examples at once */
-
-  comity_dataset *central; /* the file with the central test set, own handle; NULL where it cannot be read */
-  comity_split split;      /* where in it */
-  bool has_central;        /* on any rank */
-  size_t examples;         /* in the central test set */
-  size_t first, last;      /* this rank's share, in examples */
-  bool resident;           /* the share stays in memory */
-  comity_examples held;    /* the share, when resident */
-
-  bool did_central, did_clients;
-  uint64_t sums[2 * WORDS];    /* central, then clients pooled */
-  float *score, *label;        /* (last - first) of the central share, for AUC; NULL unless binary */
-  comity_client_score *client; /* (client_room) */
-  comity_gathered scores;      /* all clients' scores of the last evaluation, on the server */
-  size_t client_count, client_room;
-  float *client_scores, *client_labels; /* (largest test split), for AUC; NULL unless binary */
-};
 
 /* --------------------------------------------------------------------------------------- central test set */
 
@@ -236,7 +208,7 @@ void comity_evaluation_destroy(comity_evaluation **evaluation) {
   comity_free(old->label);
   comity_free(old->client);
   comity_free(old->client_scores);
-  comity_gathered_clear(&old->scores);
+  comity_free(old->all);
   comity_free(old->client_labels);
   comity_free(old);
   *evaluation = NULL;
@@ -261,10 +233,10 @@ static void score_rows(comity_evaluation *evaluation, const float *parameters,
     comity_score score = comity_model_score(evaluation->model, parameters, evaluation->workspace, block,
                                             scores == NULL ? NULL : scores + at);
     bool finite = isfinite(score.loss);
-    sums[WORD_EXAMPLES] += score.examples;
-    sums[WORD_CORRECT] += score.correct;
-    sums[WORD_LOSS] += finite ? comity_fixed_from(score.loss) : 0;
-    sums[WORD_BROKEN] += !finite;
+    sums[COMITY_WORD_EXAMPLES] += score.examples;
+    sums[COMITY_WORD_CORRECT] += score.correct;
+    sums[COMITY_WORD_LOSS] += finite ? comity_fixed_from(score.loss) : 0;
+    sums[COMITY_WORD_BROKEN] += !finite;
   }
 }
 
@@ -294,19 +266,20 @@ static comity_status run_client(comity_evaluation *evaluation, const float *para
     comity_error_clear();
     return COMITY_OK;
   }
-  uint64_t sums[WORDS] = {0};
+  uint64_t sums[COMITY_WORDS] = {0};
   score_rows(evaluation, parameters, &examples, examples.count, sums, evaluation->client_scores,
              evaluation->client_labels);
-  double count = (double)sums[WORD_EXAMPLES];
+  double count = (double)sums[COMITY_WORD_EXAMPLES];
   comity_client_score *score = &evaluation->client[evaluation->client_count++];
   *score = (comity_client_score){
       .client = client,
-      .examples = sums[WORD_EXAMPLES],
-      .accuracy = comity_model_classifies(evaluation->model) ? (double)sums[WORD_CORRECT] / count : NAN,
-      .loss = sums[WORD_BROKEN] > 0 ? NAN : comity_fixed_to(sums[WORD_LOSS]) / count,
+      .examples = sums[COMITY_WORD_EXAMPLES],
+      .accuracy =
+          comity_model_classifies(evaluation->model) ? (double)sums[COMITY_WORD_CORRECT] / count : NAN,
+      .loss = sums[COMITY_WORD_BROKEN] > 0 ? NAN : comity_fixed_to(sums[COMITY_WORD_LOSS]) / count,
       .auc = NAN};
-  for (int i = 0; i < WORDS; i++)
-    evaluation->sums[WORDS + i] += sums[i];
+  for (int i = 0; i < COMITY_WORDS; i++)
+    evaluation->sums[COMITY_WORDS + i] += sums[i];
   if (evaluation->client_scores != NULL)
     COMITY_TRY(comity_auc(evaluation->client_scores, evaluation->client_labels, examples.count, &score->auc));
   return COMITY_OK;
@@ -329,100 +302,4 @@ comity_status comity_evaluation_run(comity_evaluation *evaluation, const float *
         comity_federation_host(federation, client) == self)
       COMITY_TRY(run_client(evaluation, parameters, client));
   return COMITY_OK;
-}
-
-/* --------------------------------------------------------------------------------------------- collecting */
-
-static void read_sums(const uint64_t *sums, double *accuracy, double *loss) {
-  double count = (double)sums[WORD_EXAMPLES];
-  *accuracy = count > 0 ? (double)sums[WORD_CORRECT] / count : NAN;
-  *loss = count > 0 && sums[WORD_BROKEN] == 0 ? comity_fixed_to(sums[WORD_LOSS]) / count : NAN;
-}
-
-/* Scores and labels of all ranks, in rank order, which is the order of the test set. Collective. */
-static comity_status collect_auc(comity_evaluation *evaluation, double *auc) {
-  comity_comm *comm = evaluation->comm;
-  size_t share = evaluation->last - evaluation->first;
-  comity_gathered scores = {0}, labels = {0};
-  comity_status status;
-  COMITY_TRY_OR(done,
-                comity_comm_gather(comm, evaluation->score, share * sizeof *evaluation->score, &scores));
-  COMITY_TRY_OR(done,
-                comity_comm_gather(comm, evaluation->label, share * sizeof *evaluation->label, &labels));
-  if (comity_comm_is_server(comm))
-    status = comity_auc((const float *)(const void *)scores.bytes, (const float *)(const void *)labels.bytes,
-                        scores.offset[scores.count] / sizeof(float), auc);
-done:
-  comity_gathered_clear(&scores);
-  comity_gathered_clear(&labels);
-  return status;
-}
-
-static int by_client(const void *a, const void *b) {
-  const comity_client_score *x = a, *y = b;
-  return x->client < y->client ? -1 : x->client > y->client;
-}
-
-/* Every client's score, by client id, so that sums do not depend on who hosted whom. */
-static comity_status distribute(comity_client_score *score, size_t count, bool pooled,
-                                comity_record *record) {
-  double *values, auc = 0, auc_examples = 0, loss = 0;
-  COMITY_TRY(COMITY_NEW(values, count));
-  for (size_t i = 0; i < count; i++) {
-    values[i] = score[i].accuracy;
-    loss += score[i].loss;
-    if (!isnan(score[i].auc)) {
-      auc += score[i].auc * (double)score[i].examples;
-      auc_examples += (double)score[i].examples;
-    }
-  }
-  if (count > 0) {
-    record->client_accuracy = comity_distribution_of(values, count);
-    record->client_loss = loss / (double)count;
-  }
-  if (pooled && auc_examples > 0)
-    record->test_auc = auc / auc_examples;
-  comity_free(values);
-  return COMITY_OK;
-}
-
-static comity_status collect_clients(comity_evaluation *evaluation, bool pooled, comity_record *record) {
-  comity_gathered *scores = &evaluation->scores; /* kept: the record borrows it */
-  comity_gathered_clear(scores);
-  COMITY_TRY(comity_comm_gather(evaluation->comm, evaluation->client,
-                                evaluation->client_count * sizeof *evaluation->client, scores));
-  if (!comity_comm_is_server(evaluation->comm))
-    return COMITY_OK;
-  size_t count = scores->offset[scores->count] / sizeof(comity_client_score);
-  comity_client_score *all = (comity_client_score *)(void *)scores->bytes;
-  if (count > 0)
-    qsort(all, count, sizeof *all, by_client);
-  record->score = all;
-  record->score_count = count;
-  return distribute(all, count, pooled, record);
-}
-
-comity_status comity_evaluation_collect(comity_evaluation *evaluation, comity_record *record) {
-  comity_comm *comm = evaluation->comm;
-  comity_status status = COMITY_OK;
-  bool server = comity_comm_is_server(comm);
-  record->test_accuracy = record->test_loss = record->test_auc = record->client_loss = NAN;
-  record->client_accuracy = (comity_distribution){NAN, NAN, NAN, NAN};
-  record->score = NULL;
-  record->score_count = 0;
-  if (!evaluation->did_central && !evaluation->did_clients)
-    return COMITY_OK;
-  COMITY_TRY(comity_comm_sum(comm, evaluation->sums, 2 * WORDS));
-  bool pooled = !evaluation->has_central;
-  if (server)
-    read_sums(evaluation->sums + (pooled ? WORDS : 0), &record->test_accuracy, &record->test_loss);
-  if (!comity_model_classifies(evaluation->model))
-    record->test_accuracy = NAN;
-  if (evaluation->did_central && evaluation->score != NULL)
-    status = collect_auc(evaluation, &record->test_auc);
-  if (evaluation->did_clients) { /* also when the server alone failed before: the others don't know */
-    comity_status of_clients = collect_clients(evaluation, pooled, record);
-    status = status == COMITY_OK ? of_clients : status;
-  }
-  return status;
 }

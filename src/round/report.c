@@ -1,5 +1,4 @@
-/* What each rank tells the server about a round: where its time went, how training went, and who was absent.
- */
+/* What each rank tells the server about training: how it went, and who was absent. */
 #include "round_impl.h"
 
 #include "core/core_impl.h"
@@ -7,27 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-static comity_absence *absences_of(const comity_report *report) {
-  return (comity_absence *)(void *)(report->message + sizeof(comity_report_head));
-}
+/* What travels first; the absences follow it. */
+typedef struct head {
+  uint64_t loss, share, absences;
+} head;
 
-const comity_absence *comity_report_absent(const comity_report *report) { return absences_of(report); }
-
-void comity_report_reset(comity_report *report) { report->head = (comity_report_head){0}; }
+void comity_report_reset(comity_report *report) { report->loss = report->share = report->absences = 0; }
 
 void comity_report_clear(comity_report *report) {
-  comity_free(report->message);
+  comity_free(report->absent);
+  comity_message_clear(&report->message);
   *report = (comity_report){0};
 }
 
 static comity_status make_room(comity_report *report, size_t absences) {
-  return comity_array_grow(&report->message, &report->room,
-                           sizeof report->head + absences * sizeof(comity_absence), 1);
-}
-
-comity_status comity_report_new(comity_report *report) {
-  *report = (comity_report){0};
-  return make_room(report, 0);
+  return comity_array_grow(&report->absent, &report->room, absences, sizeof *report->absent);
 }
 
 comity_status comity_report_absence(comity_report *report, uint64_t client, const char *name, int rank,
@@ -35,8 +28,8 @@ comity_status comity_report_absence(comity_report *report, uint64_t client, cons
   comity_absence absence = {.client = client, .rank = rank, .status = status};
   snprintf(absence.name, sizeof absence.name, "%s", name);
   snprintf(absence.reason, sizeof absence.reason, "%s", comity_error_message());
-  COMITY_TRY(make_room(report, (size_t)report->head.absences + 1));
-  absences_of(report)[report->head.absences++] = absence;
+  COMITY_TRY(make_room(report, report->absences + 1));
+  report->absent[report->absences++] = absence;
   return COMITY_OK;
 }
 
@@ -46,36 +39,38 @@ static int by_client(const void *a, const void *b) {
 }
 
 /* The server's own report becomes that of all ranks. */
-static comity_status merge(const comity_gathered *gathered, comity_report *report, comity_ledger *ledgers) {
+static comity_status merge(const comity_gathered *gathered, comity_report *report) {
   comity_report_reset(report);
   for (size_t rank = 0; rank < gathered->count; rank++) {
-    comity_report_head head;
-    const uint8_t *at = gathered->bytes + gathered->offset[rank];
-    memcpy(&head, at, sizeof head);
-    if (ledgers != NULL)
-      ledgers[rank] = head.ledger;
-    report->head.loss += head.loss;
-    report->head.share += head.share;
-    report->head.stop |= head.stop;
-    if (head.absences == 0)
+    comity_parts parts = comity_message_of(gathered, rank);
+    head first;
+    COMITY_TRY(comity_message_take(&parts, &first, sizeof first));
+    report->loss += first.loss;
+    report->share += first.share;
+    if (first.absences == 0)
       continue;
-    COMITY_TRY(make_room(report, (size_t)report->head.absences + head.absences));
-    memcpy(absences_of(report) + report->head.absences, at + sizeof head,
-           head.absences * sizeof(comity_absence));
-    report->head.absences += head.absences;
+    COMITY_TRY(make_room(report, report->absences + first.absences));
+    COMITY_TRY(comity_message_take(&parts, report->absent + report->absences,
+                                   first.absences * sizeof *report->absent));
+    report->absences += first.absences;
   }
-  if (report->head.absences > 0)
-    qsort(absences_of(report), report->head.absences, sizeof(comity_absence), by_client);
+  if (report->absences > 0)
+    qsort(report->absent, report->absences, sizeof *report->absent, by_client);
   return COMITY_OK;
 }
 
-comity_status comity_report_gather(comity_comm *comm, comity_report *report, comity_ledger *ledgers) {
-  comity_gathered gathered = {0};
-  memcpy(report->message, &report->head, sizeof report->head);
-  comity_status status = comity_comm_gather(
-      comm, report->message, sizeof report->head + report->head.absences * sizeof(comity_absence), &gathered);
+comity_status comity_report_send(comity_comm *comm, comity_report *report, comity_status local) {
+  comity_message *message = &report->message;
+  comity_gathered gathered;
+  head first = {.loss = report->loss, .share = report->share, .absences = report->absences};
+  message->length = 0;
+  if (local == COMITY_OK)
+    local = comity_message_add(message, &first, sizeof first);
+  if (local == COMITY_OK)
+    local = comity_message_add(message, report->absent, report->absences * sizeof *report->absent);
+  comity_status status = comity_comm_report(comm, local, message->bytes, message->length, &gathered);
   if (status == COMITY_OK && comity_comm_is_server(comm))
-    status = merge(&gathered, report, ledgers);
+    status = merge(&gathered, report);
   comity_gathered_clear(&gathered);
   return status;
 }

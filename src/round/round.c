@@ -1,6 +1,6 @@
-/* The loop: select -> broadcast -> local training -> aggregate -> server step -> evaluate -> record.
+/* The loop: select -> local training -> aggregate -> server step -> broadcast -> evaluate -> record.
  *
- * Each stage is a function below, in this order. A rank that fails locally says so at the next agreement and
+ * Each stage is a function below, in this order. A rank that fails locally says so in its next report and
  * takes part in everything until then, so no rank ever waits for one that has left. */
 #include "run_impl.h"
 
@@ -74,8 +74,8 @@ static comity_status train_client(comity_run_state *run, size_t member, comity_s
   COMITY_TRY(status);
 
   double share = weight / run->total_weight;
-  run->report.head.loss += comity_fixed_from(share * result.loss);
-  run->report.head.share += comity_fixed_from(share);
+  run->report.loss += comity_fixed_from(share * result.loss);
+  run->report.share += comity_fixed_from(share);
   status = *fatal = comity_states_write(run->pending, client, run->client_state);
   comity_run_book(run, COMITY_PHASE_IO, since);
   return status;
@@ -103,36 +103,53 @@ static comity_status train_cohort(comity_run_state *run) {
   return COMITY_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------- aggregate */
-
-/* Updates and reports come to the server. Collective. */
-static comity_status combine(comity_run_state *run, size_t *present) {
-  double since = comity_clock_now();
-  COMITY_TRY(comity_aggregate_finish(run->aggregate, run->comm, run->combined, present));
-  comity_comm *comm = run->comm;
-  comity_status status = comity_report_gather(comm, &run->report, NULL);
-  comity_run_book(run, COMITY_PHASE_COMMUNICATE, since);
-  return status;
-}
-
 /* The reason that most explains a lost quorum: the first absences, by name. */
 static comity_status quorum_lost(const comity_run_state *run, size_t present) {
   char text[700];
-  size_t used = 0;
-  const comity_absence *absent = comity_report_absent(&run->report);
-  uint32_t count = run->report.head.absences;
-  size_t slow = run->selected - run->cohort_count;
+  size_t used = 0, count = run->report.absences, slow = run->selected - run->cohort_count;
+  const comity_absence *absent = run->report.absent;
   text[0] = '\0';
   if (slow > 0)
     used =
         (size_t)snprintf(text, sizeof text, "; %zu were slow and left out (clients.straggler_share)", slow);
-  for (uint32_t i = 0; i < count && i < 3 && used < sizeof text; i++)
+  for (size_t i = 0; i < count && i < 3 && used < sizeof text; i++)
     used += (size_t)snprintf(text + used, sizeof text - used, "; client %llu (rank %d): %s",
                              (unsigned long long)absent[i].client, absent[i].rank, absent[i].reason);
   return comity_fail(COMITY_ERR_QUORUM,
                      "round %llu: %zu of %zu selected clients took part, but server.min_clients is %zu%s%s",
                      (unsigned long long)run->round + 1, present, run->selected, run->min_clients, text,
                      count > 3 ? "; ..." : "");
+}
+
+/* Everybody's report of training to the server, which decides whether the round has enough clients. Collective.
+ * \return the same on every rank */
+static comity_status agree_on_cohort(comity_run_state *run, comity_status local) {
+  double since = comity_clock_now();
+  comity_status status = comity_report_send(run->comm, &run->report, local);
+  since = comity_run_book(run, COMITY_PHASE_WAIT, since);
+  if (status == COMITY_OK && comity_comm_is_server(run->comm)) {
+    size_t present = run->cohort_count - run->report.absences;
+    if (present < run->min_clients || present == 0)
+      status = quorum_lost(run, present);
+  }
+  status = comity_comm_verdict(run->comm, status);
+  comity_run_book(run, COMITY_PHASE_COMMUNICATE, since);
+  return status;
+}
+
+/* Select, train, and agree that everybody got through with enough clients. Collective. */
+static comity_status train_round(comity_run_state *run) {
+  double since = comity_clock_now();
+  comity_report_reset(&run->report);
+  comity_status status = select_cohort(run);
+  comity_aggregate_begin(run->aggregate, run->cohort_count > 0 ? run->cohort_count : 1, run->total_weight);
+  comity_run_book(run, COMITY_PHASE_AGGREGATE, since);
+  if (status == COMITY_OK)
+    status = train_cohort(run);
+  since = comity_clock_now();
+  comity_aggregate_fold(run->aggregate); /* also where nobody trained: not while others wait for the sum */
+  comity_run_book(run, COMITY_PHASE_AGGREGATE, since);
+  return agree_on_cohort(run, status);
 }
 
 /* -------------------------------------------------------------------------------------------- server step */
@@ -145,14 +162,16 @@ static comity_server_view view_of(comity_run_state *run, uint64_t round, size_t 
                               .state = run->server_state};
 }
 
-static comity_status step_server(comity_run_state *run, size_t present) {
-  if (!comity_comm_is_server(run->comm))
-    return COMITY_OK;
+/* All updates become one, and that the next global model, on the server. Collective; on the server alone it may
+ * fail for other reasons than communication. */
+static comity_status aggregate(comity_run_state *run, size_t *present) {
   double since = comity_clock_now();
-  if (present < run->min_clients || present == 0)
-    return quorum_lost(run, present);
-  comity_server_view view = view_of(run, run->round + 1, present);
-  comity_status status = run->method.algorithm->server_step(run->method.self, &view, run->combined);
+  comity_status status = comity_aggregate_finish(run->aggregate, run->comm, run->combined, present);
+  since = comity_run_book(run, COMITY_PHASE_COMMUNICATE, since);
+  if (status != COMITY_OK || !comity_comm_is_server(run->comm))
+    return status;
+  comity_server_view view = view_of(run, run->round + 1, *present);
+  status = run->method.algorithm->server_step(run->method.self, &view, run->combined);
   comity_run_book(run, COMITY_PHASE_AGGREGATE, since);
   return status == COMITY_OK ? status
                              : comity_fail_context(status, "round %llu: the server's step",
@@ -161,16 +180,18 @@ static comity_status step_server(comity_run_state *run, size_t present) {
 
 /* ---------------------------------------------------------------------------------------------- broadcast */
 
-/* The server's fields for the next round go to everybody; their model is the one to evaluate. Collective. */
-static comity_status announce(comity_run_state *run) {
+/* The server's fields after round `done` go to everybody, unless it failed with `status`; their model is the one
+ * to evaluate. Collective.
+ * \return the server's status, on every rank */
+static comity_status announce(comity_run_state *run, uint64_t done, comity_status status) {
   double since = comity_clock_now();
-  if (comity_comm_is_server(run->comm)) {
-    comity_server_view view = view_of(run, run->round, 0);
+  if (status == COMITY_OK && comity_comm_is_server(run->comm)) {
+    comity_server_view view = view_of(run, done, 0);
     comity_method_announce(&run->method, &view, run->down);
     since = comity_run_book(run, COMITY_PHASE_AGGREGATE, since);
   }
-  comity_status status =
-      comity_comm_broadcast(run->comm, run->down, run->method.protocol.down.length * sizeof *run->down);
+  status = comity_comm_broadcast_status(run->comm, status, run->down,
+                                        run->method.protocol.down.length * sizeof *run->down);
   comity_run_book(run, COMITY_PHASE_COMMUNICATE, since);
   return status;
 }
@@ -196,14 +217,6 @@ static comity_status evaluate(comity_run_state *run, comity_status status) {
   return status;
 }
 
-/* Results come to the server. Collective; on the server alone it may fail for want of memory. */
-static comity_status collect(comity_run_state *run) {
-  double since = comity_clock_now();
-  comity_status status = comity_evaluation_collect(run->evaluation, &run->record);
-  comity_run_book(run, COMITY_PHASE_COMMUNICATE, since);
-  return status;
-}
-
 /* ----------------------------------------------------------------------------------------------- the loop */
 
 /* Leave a round that not all ranks finished: its updates and states are forgotten. */
@@ -214,16 +227,8 @@ static void abandon_round(comity_run_state *run) {
              (unsigned long long)run->round + 1, (unsigned long long)run->round);
 }
 
-/* Select, train and agree that everybody got through. Collective. */
-static comity_status train_round(comity_run_state *run) {
-  comity_report_reset(&run->report);
-  comity_status status = select_cohort(run);
-  comity_aggregate_begin(run->aggregate, run->cohort_count > 0 ? run->cohort_count : 1, run->total_weight);
-  if (status == COMITY_OK)
-    status = train_cohort(run);
-  return comity_run_agree(run, status);
-}
-
+/* One round, in which all ranks meet four times: training is reported, updates are summed, the model is sent,
+ * and the evaluation is reported. */
 static comity_status run_round(comity_run_state *run) {
   size_t present = 0;
   comity_status status = train_round(run);
@@ -232,15 +237,11 @@ static comity_status run_round(comity_run_state *run) {
     return COMITY_OK;
   }
   COMITY_TRY(status);
-  status = combine(run, &present);
-  if (status == COMITY_OK)
-    status = step_server(run, present);
-  COMITY_TRY(comity_run_agree(run, status));
+  status = aggregate(run, &present);
+  COMITY_TRY(announce(run, run->round + 1, status));
   run->round++;
   status = comity_states_move(run->pending, run->states); /* of a complete round: those to go on from */
-  COMITY_TRY(announce(run));
-  COMITY_TRY(comity_run_agree(run, evaluate(run, status)));
-  status = collect(run);
+  status = evaluate(run, status);
   COMITY_TRY(comity_run_record(run, present, status));
   int64_t every = comity_config_integer(run->config, "checkpoint.every");
   if (run->reason == COMITY_STOP_NOT && every > 0 && run->round % (uint64_t)every == 0)
@@ -276,7 +277,7 @@ static comity_status save_and_fail(comity_run_state *run) {
 
 static comity_status run_rounds(comity_run_state *run) {
   run->round_start = comity_clock_now();
-  COMITY_TRY(announce(run));
+  COMITY_TRY(announce(run, run->round, COMITY_OK));
   while (run->reason == COMITY_STOP_NOT) {
     comity_status status = run_round(run);
     if (status == COMITY_ERR_QUORUM) /* all ranks are well, and the last complete round is worth keeping */

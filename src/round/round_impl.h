@@ -62,6 +62,26 @@ const char *comity_federation_client_name(const comity_federation *federation, s
 /* Federated mean and 1/standard deviation of all train examples. Collective. */
 COMITY_MUST_CHECK comity_status comity_federation_statistics(comity_federation *federation);
 
+/* -------------------------------------------------------------------------------- messages to the server */
+
+/* Zero is an empty message; length = 0 begins the next one in the same memory. */
+typedef struct comity_message {
+  uint8_t *bytes;
+  size_t length, room;
+} comity_message;
+
+/* Append. */
+COMITY_MUST_CHECK comity_status comity_message_add(comity_message *message, const void *data, size_t bytes);
+void comity_message_clear(comity_message *message);
+
+/* What is still to be taken from one rank's message, in the order in which it was put together. */
+typedef struct comity_parts {
+  const uint8_t *at, *end; /* borrowed */
+} comity_parts;
+
+comity_parts comity_message_of(const comity_gathered *gathered, size_t rank);
+COMITY_MUST_CHECK comity_status comity_message_take(comity_parts *parts, void *data, size_t bytes);
+
 /* --------------------------------------------------------------------------------------------- evaluation */
 
 typedef struct comity_evaluation comity_evaluation;
@@ -77,12 +97,17 @@ bool comity_evaluation_has_central(const comity_evaluation *evaluation);
 /* Examples in the central test set. */
 size_t comity_evaluation_examples(const comity_evaluation *evaluation);
 
-/* Evaluate this rank's share of what is asked for; results stay here until collected. Not collective. */
+/* Evaluate this rank's share of what is asked for; results stay here until they are reported. Not collective. */
 COMITY_MUST_CHECK comity_status comity_evaluation_run(comity_evaluation *evaluation, const float *parameters,
                                                       bool central, bool clients);
-/* Bring the results together into the record, on the server. Collective. */
-COMITY_MUST_CHECK comity_status comity_evaluation_collect(comity_evaluation *evaluation,
-                                                          comity_record *record);
+/* Append this rank's results to a message to the server. Not collective. */
+COMITY_MUST_CHECK comity_status comity_evaluation_report(const comity_evaluation *evaluation,
+                                                         comity_message *message);
+/* All ranks' results become the record's, on the server. Not collective.
+ * \param[in,out] parts   (ranks) of each rank, at what comity_evaluation_report appended
+ * \param[out]    record  borrows the clients' scores until the next evaluation */
+COMITY_MUST_CHECK comity_status comity_evaluation_merge(comity_evaluation *evaluation, comity_parts *parts,
+                                                        size_t ranks, comity_record *record);
 
 /* --------------------------------------------------------------------------------------------- run folder */
 
@@ -90,34 +115,23 @@ COMITY_MUST_CHECK comity_status comity_evaluation_collect(comity_evaluation *eva
 COMITY_MUST_CHECK comity_status comity_run_folder_open(const comity_config *config, bool resume,
                                                        char **moved_to);
 
-/* --------------------------------------------------------------------------------------- a round's report */
-
-/* What a rank tells the server about a round, as it travels; the absences follow it. */
-typedef struct comity_report_head {
-  comity_ledger ledger;
-  uint64_t loss,
-      share; /* fixed point: sum over its clients of share * loss, and of share = weight / cohort's weight */
-  int32_t stop; /* whether this rank was asked to stop */
-  uint32_t absences;
-} comity_report_head;
+/* ------------------------------------------------------------------------------------- report of training */
 
 typedef struct comity_report {
-  comity_report_head head;
-  uint8_t *message; /* room for the head, then the absences; so that sending allocates nothing */
-  size_t room;      /* bytes */
+  uint64_t loss,
+      share; /* fixed point: sum over clients of share * loss, and of share = weight / cohort's weight */
+  comity_absence *absent; /* (absences) */
+  size_t absences, room;
+  comity_message message;
 } comity_report;
 
-COMITY_MUST_CHECK comity_status comity_report_new(comity_report *report);
 /* Note a client's absence with this thread's error message as reason. */
 COMITY_MUST_CHECK comity_status comity_report_absence(comity_report *report, uint64_t client,
                                                       const char *name, int rank, comity_status status);
-/* All ranks' reports onto the server. Collective.
- * \param[out] ledgers  (size) on the server; may be NULL
- * \param[in,out] report  on the server: losses and stop requests merged, absences of all ranks by client id
- */
-COMITY_MUST_CHECK comity_status comity_report_gather(comity_comm *comm, comity_report *report,
-                                                     comity_ledger *ledgers);
-const comity_absence *comity_report_absent(const comity_report *report);
+/* comity_comm_report with all ranks' reports: a verdict must follow. Collective.
+ * \param[in,out] report  on the server: losses of all ranks, absences of all ranks by client id */
+COMITY_MUST_CHECK comity_status comity_report_send(comity_comm *comm, comity_report *report,
+                                                   comity_status local);
 /* Forget the round. */
 void comity_report_reset(comity_report *report);
 void comity_report_clear(comity_report *report);

@@ -28,7 +28,8 @@ typedef struct comity_run_state {
 
   float *down;     /* packed down fields: what the server announced last */
   float *combined; /* packed up fields of all; server only */
-  float *global;   /* (P) the model between rounds; server only */
+  float
+      *global; /* (P) the model between rounds; server only. In `down`, unless the method announces another */
   float *server_state;
   float *client_state;    /* of the client in hand */
   comity_states *states;  /* of hosted clients, as of the last complete round */
@@ -43,7 +44,8 @@ typedef struct comity_run_state {
   double total_weight;
 
   comity_report report;   /* of training */
-  comity_report closing;  /* of the whole round: ledger and stop request */
+  comity_message closing; /* the report of the whole round */
+  comity_parts *parts;    /* (size) of it, of all ranks; server only */
   comity_ledger ledger;   /* what is booked since the last record */
   comity_ledger *ledgers; /* (size) of all ranks; server only */
   double round_start, start;
@@ -70,10 +72,10 @@ COMITY_MUST_CHECK comity_status comity_run_save(comity_run_state *run);
 COMITY_MUST_CHECK comity_status comity_run_save_model(comity_run_state *run);
 void comity_run_close(comity_run_state *run);
 
-/* Bring all ranks' ledgers to the server, which writes the record of the round, if `status` is COMITY_OK there, and decides
- * whether to go on: run->reason, on all ranks. Collective. */
-COMITY_MUST_CHECK comity_status comity_run_record(comity_run_state *run, size_t present,
-                                                  comity_status status);
+/* Bring all ranks' statuses, evaluations and ledgers to the server, which writes the record of the round if all
+ * went well, and decides whether to go on: run->reason, on all ranks. Collective.
+ * \return the same on every rank */
+COMITY_MUST_CHECK comity_status comity_run_record(comity_run_state *run, size_t present, comity_status local);
 
 /* Whether a signal has asked this rank to stop. */
 static inline bool comity_run_asked_to_stop(const comity_run_state *run) {

@@ -19,34 +19,41 @@ static double bytes_so_far(const comity_run_state *run) {
   return bytes;
 }
 
+/* What each rank tells at the end of a round; what it evaluated follows. */
+typedef struct closing {
+  comity_ledger ledger;
+  uint64_t stop; /* whether this rank was asked to stop */
+} closing;
+
 /* Time and bytes of this rank since the last record; the next round's book begins. */
-static void close_ledger(comity_run_state *run) {
+static closing close_ledger(comity_run_state *run) {
   double now = comity_clock_now(), bytes = bytes_so_far(run);
-  run->closing.head.ledger = run->ledger;
-  run->closing.head.ledger.total = now - run->round_start;
-  run->closing.head.ledger.bytes = bytes - run->bytes_before;
+  closing mine = {.ledger = run->ledger, .stop = comity_run_asked_to_stop(run)};
+  mine.ledger.total = now - run->round_start;
+  mine.ledger.bytes = bytes - run->bytes_before;
   run->ledger = (comity_ledger){0};
   run->round_seconds = now - run->round_start;
   run->round_start = now;
   run->bytes_before = bytes;
+  return mine;
 }
 
 static comity_status write_record(comity_run_state *run, size_t present) {
   comity_record *record = &run->record;
-  double since = comity_clock_now(), share = comity_fixed_to(run->report.head.share);
+  double share = comity_fixed_to(run->report.share);
   record->round = run->round;
   record->selected = run->selected;
   record->clients = present;
   record->rate = comity_train_rate(&run->train, run->round);
-  record->train_loss = share > 0 ? comity_fixed_to(run->report.head.loss) / share : NAN;
+  record->train_loss = share > 0 ? comity_fixed_to(run->report.loss) / share : NAN;
   record->ranks = (size_t)comity_comm_size(run->comm);
   record->rank_ledger = run->ledgers;
   record->ledger = run->ledgers[0];
   record->bytes = 0;
   for (size_t rank = 0; rank < record->ranks; rank++)
     record->bytes += run->ledgers[rank].bytes;
-  record->absent_count = run->report.head.absences;
-  record->absent = comity_report_absent(&run->report);
+  record->absent_count = run->report.absences;
+  record->absent = run->report.absent;
   comity_status status = comity_recorder_add(run->recorder, record);
   if (record->absent_count > 0)
     comity_progress_pause(run->progress);
@@ -55,14 +62,8 @@ static comity_status write_record(comity_run_state *run, size_t present) {
                (unsigned long long)record->round, (unsigned long long)record->absent[i].client,
                record->absent[i].name, record->absent[i].rank, record->absent[i].reason);
   comity_progress_round(run->progress, record);
-  comity_run_book(run, COMITY_PHASE_IO, since);
   return status;
 }
-
-/* What the server decides at the end of a round, as it travels. */
-typedef struct verdict {
-  int32_t status, reason;
-} verdict;
 
 static comity_stop_reason decide(comity_run_state *run, bool stop) {
   double value = metric_of(&run->record, run->stop_rule.metric);
@@ -73,19 +74,49 @@ static comity_stop_reason decide(comity_run_state *run, bool stop) {
   return reason == COMITY_STOP_NOT && stop ? COMITY_STOP_SIGNAL : reason;
 }
 
-comity_status comity_run_record(comity_run_state *run, size_t present, comity_status status) {
-  comity_report_reset(&run->closing);
-  close_ledger(run);
-  run->closing.head.stop = comity_run_asked_to_stop(run);
-  COMITY_TRY(comity_report_gather(run->comm, &run->closing, run->ledgers));
-  verdict decision = {.status = COMITY_OK, .reason = COMITY_STOP_NOT};
-  if (comity_comm_is_server(run->comm)) {
-    decision.status = (int32_t)(status == COMITY_OK ? write_record(run, present) : status);
-    decision.reason = (int32_t)decide(run, run->closing.head.stop != 0);
+/* On the server: all ranks' reports become the record and the decision. */
+static comity_status use_reports(comity_run_state *run, const comity_gathered *gathered, size_t present,
+                                 uint64_t *reason) {
+  bool stop = false;
+  for (size_t rank = 0; rank < gathered->count; rank++) {
+    closing theirs;
+    run->parts[rank] = comity_message_of(gathered, rank);
+    COMITY_TRY(comity_message_take(&run->parts[rank], &theirs, sizeof theirs));
+    run->ledgers[rank] = theirs.ledger;
+    stop = stop || theirs.stop != 0;
   }
-  COMITY_TRY(comity_comm_broadcast(run->comm, &decision, sizeof decision));
-  run->reason = (comity_stop_reason)decision.reason;
-  if (decision.status != COMITY_OK && !comity_comm_is_server(run->comm))
-    (void)comity_fail((comity_status)decision.status, "the server could not write its records");
-  return (comity_status)decision.status;
+  COMITY_TRY(comity_evaluation_merge(run->evaluation, run->parts, gathered->count, &run->record));
+  COMITY_TRY(write_record(run, present));
+  *reason = (uint64_t)decide(run, stop);
+  return COMITY_OK;
+}
+
+static comity_status report(comity_run_state *run, comity_status local, comity_gathered *gathered) {
+  comity_message *message = &run->closing;
+  closing mine = close_ledger(run);
+  message->length = 0;
+  if (local == COMITY_OK)
+    local = comity_message_add(message, &mine, sizeof mine);
+  if (local == COMITY_OK)
+    local = comity_evaluation_report(run->evaluation, message);
+  double since = comity_clock_now();
+  comity_status status = comity_comm_report(run->comm, local, message->bytes, message->length, gathered);
+  comity_run_book(run, COMITY_PHASE_WAIT, since);
+  return status;
+}
+
+comity_status comity_run_record(comity_run_state *run, size_t present, comity_status local) {
+  comity_gathered gathered;
+  uint64_t reason = COMITY_STOP_NOT;
+  comity_status status = report(run, local, &gathered);
+  double since = comity_clock_now();
+  if (status == COMITY_OK && comity_comm_is_server(run->comm)) {
+    status = use_reports(run, &gathered, present, &reason);
+    since = comity_run_book(run, COMITY_PHASE_IO, since);
+  }
+  comity_gathered_clear(&gathered);
+  status = comity_comm_broadcast_status(run->comm, status, &reason, sizeof reason);
+  comity_run_book(run, COMITY_PHASE_COMMUNICATE, since);
+  run->reason = (comity_stop_reason)reason;
+  return status;
 }

@@ -63,12 +63,20 @@ static size_t most_examples(const comity_run_state *run) {
   return most;
 }
 
+/* Whether what goes down has to be made from the global model; otherwise the server keeps it where it is sent
+ * from. */
+static bool announces(const comity_run_state *run) { return run->method.algorithm->server_announce != NULL; }
+
 static comity_status prepare_server(comity_run_state *run) {
   const comity_protocol *protocol = &run->method.protocol;
-  COMITY_TRY(COMITY_NEW(run->global, comity_model_parameters(run->model)));
+  if (announces(run))
+    COMITY_TRY(COMITY_NEW(run->global, comity_model_parameters(run->model)));
+  else
+    run->global = run->down + protocol->down.field[run->method.down_model].offset;
   COMITY_TRY(COMITY_NEW(run->server_state, protocol->server_state.length));
   COMITY_TRY(COMITY_NEW(run->combined, protocol->up.length));
   COMITY_TRY(COMITY_NEW(run->ledgers, (size_t)comity_comm_size(run->comm)));
+  COMITY_TRY(COMITY_NEW(run->parts, (size_t)comity_comm_size(run->comm)));
   comity_model_init(run->model, run->seed, strcmp(comity_config_text(run->config, "model.init"), "zero") == 0,
                     run->global);
   if (run->method.algorithm->server_begin != NULL) {
@@ -92,8 +100,6 @@ static comity_status prepare_memory(comity_run_state *run) {
   COMITY_TRY(COMITY_NEW(run->epochs_of, run->want));
   COMITY_TRY(COMITY_NEW(run->work, run->want));
   COMITY_TRY(COMITY_NEW(run->owner, run->want));
-  COMITY_TRY(comity_report_new(&run->report));
-  COMITY_TRY(comity_report_new(&run->closing));
   if (comity_comm_is_server(run->comm))
     COMITY_TRY(prepare_server(run));
   if (comity_comm_participant(run->comm) >= 0)
@@ -120,6 +126,8 @@ comity_status comity_run_prepare(comity_run_state *run) {
 }
 
 void comity_run_close(comity_run_state *run) {
+  if (run->method.algorithm != NULL && !announces(run))
+    run->global = NULL; /* it was in `down` */
   comity_recorder_destroy(&run->recorder);
   comity_progress_destroy(&run->progress);
   comity_evaluation_destroy(&run->evaluation);
@@ -131,10 +139,10 @@ void comity_run_close(comity_run_state *run) {
   comity_model_destroy(&run->model);
   comity_federation_destroy(&run->federation);
   comity_report_clear(&run->report);
-  comity_report_clear(&run->closing);
+  comity_message_clear(&run->closing);
   void *owned[] = {run->job,          run->down,         run->combined, run->global,
                    run->work,         run->server_state, run->cohort,   run->epochs_of,
-                   run->client_state, run->owner,        run->ledgers};
+                   run->client_state, run->owner,        run->ledgers,  run->parts};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
     comity_free(owned[i]);
   comity_logger_destroy(&run->logger);

@@ -1,0 +1,140 @@
+/* Results of an evaluation on their way to the server, and into the record. Sums are exact, and what is not a
+ * sum is put into an order that does not depend on who evaluated what. */
+#include "evaluation_impl.h"
+
+#include "core/core_impl.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What travels first; then the scores and labels of this rank's central share, and its clients' scores. */
+typedef struct head {
+  uint64_t sums[2 * COMITY_WORDS];
+  uint64_t rows, clients;
+} head;
+
+static bool ran(const comity_evaluation *evaluation) {
+  return evaluation->did_central || evaluation->did_clients;
+}
+
+comity_status comity_evaluation_report(const comity_evaluation *evaluation, comity_message *message) {
+  if (!ran(evaluation))
+    return COMITY_OK;
+  bool rows = evaluation->did_central && evaluation->score != NULL;
+  head first = {.rows = rows ? evaluation->last - evaluation->first : 0, .clients = evaluation->client_count};
+  memcpy(first.sums, evaluation->sums, sizeof first.sums);
+  COMITY_TRY(comity_message_add(message, &first, sizeof first));
+  COMITY_TRY(comity_message_add(message, evaluation->score, first.rows * sizeof *evaluation->score));
+  COMITY_TRY(comity_message_add(message, evaluation->label, first.rows * sizeof *evaluation->label));
+  return comity_message_add(message, evaluation->client, first.clients * sizeof *evaluation->client);
+}
+
+/* -------------------------------------------------------------------------------------------- on the server */
+
+static void read_sums(const uint64_t *sums, double *accuracy, double *loss) {
+  double count = (double)sums[COMITY_WORD_EXAMPLES];
+  *accuracy = count > 0 ? (double)sums[COMITY_WORD_CORRECT] / count : NAN;
+  *loss = count > 0 && sums[COMITY_WORD_BROKEN] == 0 ? comity_fixed_to(sums[COMITY_WORD_LOSS]) / count : NAN;
+}
+
+static int by_client(const void *a, const void *b) {
+  const comity_client_score *x = a, *y = b;
+  return x->client < y->client ? -1 : x->client > y->client;
+}
+
+/* Every client's score, by client id, so that sums do not depend on who hosted whom. */
+static comity_status distribute(comity_client_score *score, size_t count, bool pooled,
+                                comity_record *record) {
+  double *values, auc = 0, auc_examples = 0, loss = 0;
+  COMITY_TRY(COMITY_NEW(values, count));
+  for (size_t i = 0; i < count; i++) {
+    values[i] = score[i].accuracy;
+    loss += score[i].loss;
+    if (!isnan(score[i].auc)) {
+      auc += score[i].auc * (double)score[i].examples;
+      auc_examples += (double)score[i].examples;
+    }
+  }
+  if (count > 0) {
+    record->client_accuracy = comity_distribution_of(values, count);
+    record->client_loss = loss / (double)count;
+  }
+  if (pooled && auc_examples > 0)
+    record->test_auc = auc / auc_examples;
+  comity_free(values);
+  return COMITY_OK;
+}
+
+/* Scores and labels of the central test set, share after share: the test set's own order. */
+typedef struct rows {
+  float *score, *label; /* (count) */
+  size_t count;
+} rows;
+
+static comity_status take_rank(comity_evaluation *evaluation, comity_parts *parts, uint64_t *sums,
+                               rows *all) {
+  head first;
+  COMITY_TRY(comity_message_take(parts, &first, sizeof first));
+  for (int i = 0; i < 2 * COMITY_WORDS; i++)
+    sums[i] += first.sums[i];
+  COMITY_REQUIRE(first.rows == 0 || (all->score != NULL && first.rows <= evaluation->examples - all->count),
+                 COMITY_ERR_INTERNAL, "more scores than the test set has examples");
+  if (first.rows > 0) {
+    COMITY_TRY(comity_message_take(parts, all->score + all->count, first.rows * sizeof *all->score));
+    COMITY_TRY(comity_message_take(parts, all->label + all->count, first.rows * sizeof *all->label));
+    all->count += first.rows;
+  }
+  if (first.clients == 0)
+    return COMITY_OK;
+  size_t known = evaluation->all_count;
+  COMITY_TRY(comity_array_grow(&evaluation->all, &evaluation->all_room, known + first.clients,
+                               sizeof *evaluation->all));
+  COMITY_TRY(comity_message_take(parts, evaluation->all + known, first.clients * sizeof *evaluation->all));
+  evaluation->all_count += first.clients;
+  return COMITY_OK;
+}
+
+static comity_status merge(comity_evaluation *evaluation, comity_parts *parts, size_t ranks, rows *all,
+                           comity_record *record) {
+  uint64_t sums[2 * COMITY_WORDS] = {0};
+  bool pooled = !evaluation->has_central;
+  evaluation->all_count = 0;
+  for (size_t rank = 0; rank < ranks; rank++)
+    COMITY_TRY(take_rank(evaluation, &parts[rank], sums, all));
+  read_sums(sums + (pooled ? COMITY_WORDS : 0), &record->test_accuracy, &record->test_loss);
+  if (!comity_model_classifies(evaluation->model))
+    record->test_accuracy = NAN;
+  if (all->count > 0)
+    COMITY_TRY(comity_auc(all->score, all->label, all->count, &record->test_auc));
+  if (!evaluation->did_clients)
+    return COMITY_OK;
+  size_t count = evaluation->all_count;
+  if (count > 0)
+    qsort(evaluation->all, count, sizeof *evaluation->all, by_client);
+  record->score = evaluation->all;
+  record->score_count = count;
+  return distribute(evaluation->all, count, pooled, record);
+}
+
+comity_status comity_evaluation_merge(comity_evaluation *evaluation, comity_parts *parts, size_t ranks,
+                                      comity_record *record) {
+  record->test_accuracy = record->test_loss = record->test_auc = record->client_loss = NAN;
+  record->client_accuracy = (comity_distribution){NAN, NAN, NAN, NAN};
+  record->score = NULL;
+  record->score_count = 0;
+  if (!ran(evaluation))
+    return COMITY_OK;
+  bool binary = evaluation->did_central && evaluation->score != NULL;
+  rows all = {0};
+  comity_status status = COMITY_OK;
+  if (binary) {
+    COMITY_TRY_OR(done, COMITY_NEW(all.score, evaluation->examples));
+    COMITY_TRY_OR(done, COMITY_NEW(all.label, evaluation->examples));
+  }
+  status = merge(evaluation, parts, ranks, &all, record);
+done:
+  comity_free(all.score);
+  comity_free(all.label);
+  return status;
+}

@@ -1,0 +1,34 @@
+/* A message to the server, put together piece by piece in memory that is kept, and taken apart again. */
+#include "round_impl.h"
+
+#include "core/core_impl.h"
+
+#include <string.h>
+
+void comity_message_clear(comity_message *message) {
+  comity_free(message->bytes);
+  *message = (comity_message){0};
+}
+
+comity_status comity_message_add(comity_message *message, const void *data, size_t bytes) {
+  COMITY_TRY(comity_array_grow(&message->bytes, &message->room, message->length + bytes, 1));
+  if (bytes > 0)
+    memcpy(message->bytes + message->length, data, bytes);
+  message->length += bytes;
+  return COMITY_OK;
+}
+
+comity_parts comity_message_of(const comity_gathered *gathered, size_t rank) {
+  return (comity_parts){.at = gathered->bytes + gathered->offset[rank],
+                        .end = gathered->bytes + gathered->offset[rank + 1]};
+}
+
+comity_status comity_message_take(comity_parts *parts, void *data, size_t bytes) {
+  COMITY_REQUIRE(bytes <= (size_t)(parts->end - parts->at), COMITY_ERR_INTERNAL,
+                 "a report ends %zu bytes too early: do all ranks run the same version?",
+                 bytes - (size_t)(parts->end - parts->at));
+  if (bytes > 0)
+    memcpy(data, parts->at, bytes);
+  parts->at += bytes;
+  return COMITY_OK;
+}
