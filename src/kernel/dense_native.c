@@ -4,80 +4,116 @@
  * behind, while a tile's rows of the batch stay in the nearest one. */
 #include "vector.h"
 
-/* Results of a tile: ROWS x COLUMNS registers, which leaves enough of the 32 or 16 for what comes in. */
-enum { ROWS = 5 };
-#if defined(__AVX512F__)
-enum { COLUMNS = 5 };
-#else
-enum { COLUMNS = 2 };
-#endif
-
-/* Floats of the batch that a tile's passes may keep in the nearest cache. */
-enum { NEAR = 8192 };
-
-/* ------------------------------------------------------------------------------------------------ forward */
-
-/* sum[r][c] += x[r][k ... k+count) * w[c][k ... k+count), lane by lane. */
-COMITY_INLINE void dots_step(size_t rows, size_t columns, size_t count, size_t stride, const float *x,
-                             const float *w, vector sum[ROWS][COLUMNS]) {
-  vector in[COLUMNS];
-  for (size_t c = 0; c < columns; c++)
-    in[c] = count == LANES ? vector_load(w + c * stride) : vector_load_part(w + c * stride, count);
-  for (size_t r = 0; r < rows; r++) {
-    vector here = count == LANES ? vector_load(x + r * stride) : vector_load_part(x + r * stride, count);
-    for (size_t c = 0; c < columns; c++)
-      sum[r][c] += here * in[c];
-  }
-}
-
-/* y[r][c] = start[c] + x[r] . w[c], or onto y where start is NULL. */
-COMITY_INLINE void dots(size_t rows, size_t columns, size_t width, size_t stride, const float *x,
-                        const float *w, const float *start, float *y, size_t y_stride) {
-  vector sum[ROWS][COLUMNS] = {{{0}}};
-  size_t k = 0;
-  for (; k + LANES <= width; k += LANES)
-    dots_step(rows, columns, LANES, stride, x + k, w + k, sum);
-  if (k < width)
-    dots_step(rows, columns, width - k, stride, x + k, w + k, sum);
-  for (size_t r = 0; r < rows; r++)
-    for (size_t c = 0; c < columns; c++)
-      y[r * y_stride + c] = (start == NULL ? y[r * y_stride + c] : start[c]) + vector_sum(sum[r][c]);
-}
-
-#define DOTS(r, c) dots(r, c, width, stride, x, w, start, y, y_stride)
-#if defined(__AVX512F__)
-#define EACH_COLUMNS(CALL, r, c)                                                                             \
-  (c) == 5 ? CALL(r, 5) : (c) == 4 ? CALL(r, 4) : (c) == 3 ? CALL(r, 3) : (c) == 2 ? CALL(r, 2) : CALL(r, 1)
-#else
-#define EACH_COLUMNS(CALL, r, c) (c) == 2 ? CALL(r, 2) : CALL(r, 1)
-#endif
-#define EACH_TILE(CALL, r, c)                                                                                \
-  (r) == 5   ? (EACH_COLUMNS(CALL, 5, c))                                                                    \
-  : (r) == 4 ? (EACH_COLUMNS(CALL, 4, c))                                                                    \
-  : (r) == 3 ? (EACH_COLUMNS(CALL, 3, c))                                                                    \
-  : (r) == 2 ? (EACH_COLUMNS(CALL, 2, c))                                                                    \
-             : (EACH_COLUMNS(CALL, 1, c))
+/* Floats of the batch that a tile's passes may keep in the nearest cache, which has 32 or 48 KiB. */
+enum { NEAR = 4096 };
 
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
-static void dots_tile(size_t rows, size_t columns, size_t width, size_t stride, const float *x,
-                      const float *w, const float *start, float *y, size_t y_stride) {
-  EACH_TILE(DOTS, rows, columns);
+/* CALL(r, c) with constants, so that each size of tile is compiled by itself. */
+#define EACH_COLUMNS(CALL, r, c)                                                                             \
+  (c) == 5 ? CALL(r, 5) : (c) == 4 ? CALL(r, 4) : (c) == 3 ? CALL(r, 3) : (c) == 2 ? CALL(r, 2) : CALL(r, 1)
+
+/* ------------------------------------------------------------------------------------------------ forward */
+
+/* A tile of `dots` has so many rows of the batch and units: 28, 12 or 8 sums in 32 or 16 registers. */
+enum { DOT_UNITS = 4, DOT_ROWS = LANES == 16 ? 7 : LANES == 8 ? 3 : 2 };
+
+/* sum[r][u] += x[r][0 ... count) * w[u][0 ... count), lane by lane. */
+COMITY_INLINE void dots_step(size_t rows, size_t units, size_t count, size_t stride, const float *x,
+                             const float *w, vector sum[DOT_ROWS][DOT_UNITS]) {
+  vector in[DOT_UNITS];
+  COMITY_UNROLL
+  for (size_t u = 0; u < units; u++)
+    in[u] = count == LANES ? vector_load(w + u * stride) : vector_load_part(w + u * stride, count);
+  COMITY_UNROLL
+  for (size_t r = 0; r < rows; r++) {
+    vector here = count == LANES ? vector_load(x + r * stride) : vector_load_part(x + r * stride, count);
+    COMITY_UNROLL
+    for (size_t u = 0; u < units; u++)
+      sum[r][u] += here * in[u];
+  }
+}
+
+/* y[r][u] = start[u] + x[r] . w[u], or onto y where start is NULL. */
+COMITY_INLINE void dots(size_t rows, size_t units, size_t width, size_t stride, const float *x,
+                        const float *w, const float *start, float *y, size_t y_stride) {
+  vector sum[DOT_ROWS][DOT_UNITS];
+  COMITY_UNROLL
+  for (size_t r = 0; r < DOT_ROWS; r++)
+    COMITY_UNROLL
+  for (size_t u = 0; u < DOT_UNITS; u++)
+    sum[r][u] = (vector){0};
+  size_t k = 0;
+  for (; k + LANES <= width; k += LANES)
+    dots_step(rows, units, LANES, stride, x + k, w + k, sum);
+  if (k < width)
+    dots_step(rows, units, width - k, stride, x + k, w + k, sum);
+
+  /* So many rows fill a vector with their sums. */
+  enum { GROUP = LANES / DOT_UNITS };
+  COMITY_UNROLL
+  for (size_t first = 0; first < rows; first += GROUP) {
+    size_t left = rows - first, some = left >= GROUP ? GROUP : left > 2 ? 4 : left, count = some * DOT_UNITS;
+    vector group[LANES];
+    COMITY_UNROLL
+    for (size_t i = 0; i < count; i++)
+      group[i] = i / DOT_UNITS < left ? sum[first + i / DOT_UNITS][i % DOT_UNITS] : (vector){0};
+    float lane[LANES];
+    vector_store(lane, vector_sums(group, (int)count));
+    COMITY_UNROLL
+    for (size_t r = 0; r < some; r++)
+      COMITY_UNROLL
+    for (size_t u = 0; u < units; u++) {
+      float *to = y + (first + r) * y_stride + u;
+      if (r < left)
+        *to = (start == NULL ? *to : start[u]) + lane[(r * DOT_UNITS + u) * LANES / count];
+    }
+  }
+}
+
+static void dots_tile(size_t rows, size_t units, size_t width, size_t stride, const float *x, const float *w,
+                      const float *start, float *y, size_t y_stride) {
+#define DOTS(r, u) dots(r, u, width, stride, x, w, start, y, y_stride)
+#define DOTS_ROWS(r)                                                                                         \
+  case r:                                                                                                    \
+    units == 4 ? DOTS(r, 4) : units == 3 ? DOTS(r, 3) : units == 2 ? DOTS(r, 2) : DOTS(r, 1);                \
+    break;
+  switch (rows) {
+    DOTS_ROWS(1)
+    DOTS_ROWS(2)
+#if defined(__AVX2__)
+    DOTS_ROWS(3)
+#endif
+#if defined(__AVX512F__)
+    DOTS_ROWS(4)
+    DOTS_ROWS(5)
+    DOTS_ROWS(6)
+    DOTS_ROWS(7)
+#endif
+  }
 }
 
 static void forward(const comity_dense_shape *shape, const float *x, const float *weight, const float *bias,
                     float *y) {
   size_t width = shape->width, units = shape->units;
-  enum { MOST = NEAR / ROWS / LANES * LANES };
-  for (size_t k = 0; k == 0 || k < width; k += MOST)
-    for (size_t i = 0; i < shape->rows; i += ROWS)
-      for (size_t j = 0; j < units; j += COLUMNS)
-        dots_tile(smaller(ROWS, shape->rows - i), smaller(COLUMNS, units - j), smaller(MOST, width - k),
-                  width, x + i * width + k, weight + j * width + k, k == 0 ? bias + j : NULL,
-                  y + i * units + j, units);
+  /* Pieces of the sums of about equal length, and tiles of about equal height. */
+  size_t pieces = width / (2 * NEAR / DOT_ROWS) + 1, most = (width / pieces + LANES) / LANES * LANES;
+  size_t tiles = (shape->rows + DOT_ROWS - 1) / DOT_ROWS;
+  for (size_t k = 0; k < width; k += most)
+    for (size_t pair = 0; pair < tiles; pair += 2)
+      for (size_t j = 0; j < units; j += DOT_UNITS)
+        for (size_t tile = pair; tile < pair + 2 && tile < tiles; tile++) {
+          size_t first = tile * shape->rows / tiles, rows = (tile + 1) * shape->rows / tiles - first;
+          dots_tile(rows, smaller(DOT_UNITS, units - j), smaller(most, width - k), width,
+                    x + first * width + k, weight + j * width + k, k == 0 ? bias + j : NULL,
+                    y + first * units + j, units);
+        }
 }
 
 /* --------------------------------------------------------------------------------------- data and update */
+
+/* A tile of `outer` has so many rows and vectors: 25 or 10 sums in 32 or 16 registers. */
+enum { OUTER_ROWS = 5, OUTER_VECTORS = LANES == 16 ? 5 : 2, STRIP = OUTER_VECTORS * LANES };
 
 /* c (m, n) = keep c + scale a b with a (m, depth), b (depth, n); a's rows and columns lie as far apart as its
  * strides say. */
@@ -93,59 +129,88 @@ COMITY_INLINE vector outer_load(const float *from, bool part, size_t count) {
   return part ? vector_load_part(from, count) : vector_load(from);
 }
 
-/* The tile of `rows` rows and `columns` vectors; the last vector has `last` numbers. */
-COMITY_INLINE void outer(size_t rows, size_t columns, bool part, size_t last, const outer_product *p,
+/* The tile of `rows` rows and `vectors` vectors; the last vector has `last` numbers. */
+COMITY_INLINE void outer(size_t rows, size_t vectors, bool part, size_t last, const outer_product *p,
                          const float *a, const float *b, float *c) {
-  vector sum[ROWS][COLUMNS] = {{{0}}};
+  vector sum[OUTER_ROWS][OUTER_VECTORS];
   size_t a_row = p->a_row, a_column = p->a_column, b_row = p->b_row, c_row = p->c_row;
+  COMITY_UNROLL
+  for (size_t r = 0; r < rows; r++)
+    COMITY_UNROLL
+  for (size_t v = 0; v < vectors; v++)
+    sum[r][v] = (vector){0};
   for (size_t k = 0; k < p->depth; k++, a += a_column, b += b_row) {
-    vector in[COLUMNS];
-    for (size_t v = 0; v < columns; v++)
-      in[v] = outer_load(b + v * LANES, part && v + 1 == columns, last);
+    vector in[OUTER_VECTORS];
+    COMITY_UNROLL
+    for (size_t v = 0; v < vectors; v++)
+      in[v] = outer_load(b + v * LANES, part && v + 1 == vectors, last);
+    COMITY_UNROLL
     for (size_t r = 0; r < rows; r++) {
       vector here = vector_all(a[r * a_row]);
-      for (size_t v = 0; v < columns; v++)
+      COMITY_UNROLL
+      for (size_t v = 0; v < vectors; v++)
         sum[r][v] += here * in[v];
     }
   }
   vector scale = vector_all(p->scale), keep = vector_all(p->keep);
+  bool reads = p->keep != 0.0F;
+  COMITY_UNROLL
   for (size_t r = 0; r < rows; r++)
-    for (size_t v = 0; v < columns; v++) {
-      float *to = c + r * c_row + v * LANES;
-      bool tail = part && v + 1 == columns;
-      vector result = scale * sum[r][v];
-      if (p->keep == 1.0F)
-        result = outer_load(to, tail, last) + scale * sum[r][v];
-      else if (p->keep != 0.0F)
-        result += keep * outer_load(to, tail, last);
-      if (tail)
-        vector_store_part(to, result, last);
-      else
-        vector_store(to, result);
-    }
+    COMITY_UNROLL
+  for (size_t v = 0; v < vectors; v++) {
+    float *to = c + r * c_row + v * LANES;
+    bool tail = part && v + 1 == vectors;
+    vector result = scale * sum[r][v];
+    if (reads)
+      result += keep * outer_load(to, tail, last);
+    if (tail)
+      vector_store_part(to, result, last);
+    else
+      vector_store(to, result);
+  }
 }
 
-#define OUTER(r, v) outer(r, v, true, last, p, a, b, c)
-static void outer_edge(size_t rows, size_t columns, size_t last, const outer_product *p, const float *a,
+static void outer_edge(size_t rows, size_t vectors, size_t last, const outer_product *p, const float *a,
                        const float *b, float *c) {
-  EACH_TILE(OUTER, rows, columns);
+#define OUTER(r, v) outer(r, v, true, last, p, a, b, c)
+#if defined(__AVX512F__)
+#define OUTER_CASE(r)                                                                                        \
+  case r:                                                                                                    \
+    vectors == 5   ? OUTER(r, 5)                                                                             \
+    : vectors == 4 ? OUTER(r, 4)                                                                             \
+    : vectors == 3 ? OUTER(r, 3)                                                                             \
+    : vectors == 2 ? OUTER(r, 2)                                                                             \
+                   : OUTER(r, 1);                                                                            \
+    break;
+#else
+#define OUTER_CASE(r)                                                                                        \
+  case r:                                                                                                    \
+    vectors == 2 ? OUTER(r, 2) : OUTER(r, 1);                                                                \
+    break;
+#endif
+  switch (rows) {
+    OUTER_CASE(1)
+    OUTER_CASE(2)
+    OUTER_CASE(3)
+    OUTER_CASE(4)
+    OUTER_CASE(5)
+  }
 }
 
 static void outer_inside(const outer_product *p, const float *a, const float *b, float *c) {
-  outer(ROWS, COLUMNS, false, LANES, p, a, b, c);
+  outer(OUTER_ROWS, OUTER_VECTORS, false, LANES, p, a, b, c);
 }
 
 static void outer_multiply(const outer_product *p) {
-  enum { STRIP = COLUMNS * LANES };
-  size_t strips = NEAR / STRIP / (p->depth + 1), block = (strips == 0 ? 1 : strips) * STRIP;
+  size_t strips = 2 * NEAR / (STRIP * p->depth), block = (strips == 0 ? 1 : strips) * STRIP;
   for (size_t first = 0; first < p->n; first += block) {
     size_t end = smaller(first + block, p->n);
-    for (size_t i = 0; i < p->m; i += ROWS)
+    for (size_t i = 0; i < p->m; i += OUTER_ROWS)
       for (size_t j = first; j < end; j += STRIP) {
         const float *a = p->a + i * p->a_row, *b = p->b + j;
         float *c = p->c + i * p->c_row + j;
-        size_t rows = smaller(ROWS, p->m - i), count = smaller(STRIP, end - j);
-        if (rows == ROWS && count == STRIP)
+        size_t rows = smaller(OUTER_ROWS, p->m - i), count = smaller(STRIP, end - j);
+        if (rows == OUTER_ROWS && count == STRIP)
           outer_inside(p, a, b, c);
         else
           outer_edge(rows, (count + LANES - 1) / LANES, (count - 1) % LANES + 1, p, a, b, c);

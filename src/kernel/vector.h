@@ -20,8 +20,14 @@ enum { LANES = 4 };
 
 typedef float vector __attribute__((vector_size(4 * LANES)));
 
-/* No call may stay between a kernel's loops and its registers. */
+/* Neither a call nor a loop may stay between a kernel and its registers: arrays of vectors live there only when all their
+ * indices are constants. */
 #define COMITY_INLINE static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define COMITY_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define COMITY_UNROLL _Pragma("GCC unroll 16")
+#endif
 
 COMITY_INLINE vector vector_load(const float *from) {
   vector v;
@@ -42,8 +48,11 @@ COMITY_INLINE vector vector_load_part(const float *from, size_t count) {
   return (vector)_mm256_maskload_ps(from, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), lane));
 #else
   vector v = {0};
-  for (size_t i = 0; i < LANES && i < count; i++)
-    v[i] = from[i];
+  COMITY_UNROLL
+  for (size_t i = 0; i < LANES; i++)
+    if (i < count)
+
+      v[i] = from[i];
   return v;
 #endif
 }
@@ -56,29 +65,53 @@ COMITY_INLINE void vector_store_part(float *to, vector v, size_t count) {
   __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
   _mm256_maskstore_ps(to, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), lane), (__m256)v);
 #else
-  for (size_t i = 0; i < LANES && i < count; i++)
-    to[i] = v[i];
+  COMITY_UNROLL
+  for (size_t i = 0; i < LANES; i++)
+    if (i < count)
+      to[i] = v[i];
 #endif
 }
 
-/* The sum of all lanes, by halves. */
-COMITY_INLINE float vector_sum(vector v) {
+/* Lanes whose number has the bit `half`: the sum of b's lane and of the one `half` before it; the others: of
+ * a's lane and of the one `half` after it. */
+COMITY_INLINE vector vector_fold(vector a, vector b, int half) {
 #if defined(__AVX512F__)
-  typedef float eight __attribute__((vector_size(32)));
-  eight e = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
-            __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  if (half == 8)
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+           __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+  if (half == 4)
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27) +
+           __builtin_shufflevector(a, b, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31);
+  if (half == 2)
+    return __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29) +
+           __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+  return __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30) +
+         __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
 #elif defined(__AVX2__)
-  vector e = v;
-#endif
-  typedef float four __attribute__((vector_size(16)));
-#if defined(__AVX2__)
-  four f = __builtin_shufflevector(e, e, 0, 1, 2, 3) + __builtin_shufflevector(e, e, 4, 5, 6, 7);
+  if (half == 4)
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) +
+           __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+  if (half == 2)
+    return __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13) +
+           __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15);
+  return __builtin_shufflevector(a, b, 0, 8, 2, 10, 4, 12, 6, 14) +
+         __builtin_shufflevector(a, b, 1, 9, 3, 11, 5, 13, 7, 15);
 #else
-  four f = v;
+  if (half == 2)
+    return __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
+  return __builtin_shufflevector(a, b, 0, 4, 2, 6) + __builtin_shufflevector(a, b, 1, 5, 3, 7);
 #endif
-  f += __builtin_shufflevector(f, f, 2, 3, 0, 1);
-  f += __builtin_shufflevector(f, f, 1, 0, 3, 2);
-  return f[0];
+}
+
+/* The sums of the lanes of each of `count` vectors, a power of two <= LANES; that of v[i] stands in lane
+ * i * LANES / count. Destroys v. */
+COMITY_INLINE vector vector_sums(vector *v, int count) {
+  COMITY_UNROLL
+  for (int half = LANES / 2, left = count; half > 0; half /= 2, left = left > 1 ? left / 2 : 1)
+    COMITY_UNROLL
+  for (int i = 0; i < (left + 1) / 2; i++)
+    v[i] = vector_fold(v[i], v[i + left / 2], half);
+  return v[0];
 }
 
 #endif
