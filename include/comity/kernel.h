@@ -68,6 +68,44 @@ typedef struct comity_dense_kernel {
 COMITY_API const comity_dense_kernel *comity_dense_choose(const comity_dense_shape *shape,
                                                           comity_kernels kernels);
 
+/* --------------------------------------------------------------------------------------------- convolution */
+
+/** A convolution layer: images x (channels, height, width), weights (filters, channels, kernel[0], kernel[1]),
+ * y (filters, rows, columns), with rows = (height + 2 padding[0] - kernel[0]) / stride[0] + 1 and padding less
+ * than the kernel; [0] is down, [1] across. */
+typedef struct comity_conv_shape {
+  size_t channels, height, width;
+  size_t filters, rows, columns;
+  size_t kernel[2], stride[2], padding[2];
+} comity_conv_shape;
+
+/** A convolution in both directions over `count` images that lie one after the other. None allocates unless it
+ * says so; what an image gives does not depend on the others. `scratch` must be aligned to 64 bytes, all other
+ * pointers need only the alignment of a float. NaN and infinities reach at least the numbers that arithmetic
+ * lets them reach (as NaN where arithmetic has an infinity, perhaps). */
+typedef struct comity_conv_kernel {
+  const char *name;   /* as in model.kernels */
+  const char *method; /* for people: im2col, winograd, direct, onednn */
+  comity_isa isa;     /* what it needs */
+  /** OPTIONAL (default: any). */
+  bool (*fits)(const comity_conv_shape *shape);
+  /** REQUIRED. Floats of scratch memory that one call needs, whatever the number of images. */
+  size_t (*scratch)(const comity_conv_shape *shape);
+  /** REQUIRED. y = x * weight + bias, a cross-correlation. */
+  void (*forward)(const comity_conv_shape *shape, size_t count, const float *x, const float *weight,
+                  const float *bias, float *y, float *scratch);
+  /** REQUIRED. dx = what dy gives to x, unless dx is NULL; then weight_sink = keep weight_sink + scale (what
+   * dy gives to the weights), summed over all images, and bias_sink likewise. With keep 0 the sinks are only
+   * written; they may be the weights themselves. */
+  void (*backward)(const comity_conv_shape *shape, size_t count, const float *x, const float *dy,
+                   const float *weight, float *dx, float keep, float scale, float *weight_sink,
+                   float *bias_sink, float *scratch);
+} comity_conv_kernel;
+
+/** The kernel for this layer. */
+COMITY_API const comity_conv_kernel *comity_conv_choose(const comity_conv_shape *shape,
+                                                        comity_kernels kernels);
+
 #ifdef __cplusplus
 }
 #endif

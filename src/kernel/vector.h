@@ -29,6 +29,13 @@ typedef float vector __attribute__((vector_size(4 * LANES)));
 #define COMITY_UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/* Before a loop with a constant count over an array of vectors: without loops, each vector is a register. */
+#if defined(__clang__)
+#define COMITY_UNROLL _Pragma("unroll")
+#else
+#define COMITY_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 COMITY_INLINE vector vector_load(const float *from) {
   vector v;
   memcpy(&v, from, sizeof v);

@@ -1,0 +1,409 @@
+/* native, for filters of 3x3 and 5x5 with stride 1: Winograd's convolution (winograd_points.h) in both
+ * directions. A tile of 6x6 pixels becomes 36 points, at each of which the channels of many tiles meet the
+ * filters in one small matrix product: 2.8 times fewer multiplications than direct for 5x5, 4 times for 3x3.
+ *
+ * Everything is one bilinear algorithm and its transposes. With X, W, Y in pixels and V, U, M at the points,
+ *   forward    V = in(X),  U = filter(W),   M[p] = V[p] U[p],     Y = out(M)
+ *   data       dM = out^T(dY),              dV[p] = dM[p] U[p]^T, dX = in^T(dV)
+ *   weights    V and dM again,              dU[p] += V[p]^T dM[p], dW = filter^T(dU)
+ * so the gradient needs no transform of its own, and weights are transformed once a call.
+ *
+ * Measured rounding errors stand in README.md; tests/contract/conv_contract.c bounds them.
+ * Source: Lavin and Gray 2016; Winograd 1980 */
+#include "channels_last.h"
+#include "small_product.h"
+#include "winograd_points.h"
+
+enum {
+  MOST_TILES = 64,          /* that are transformed together: enough rows for the products */
+  MOST_POINTS = 1 << 18,    /* floats of V and M together, a half of the second-level cache of 2 MiB */
+  MOST_WEIGHTS = 256 * 256, /* channels times filters: beyond that, weights at points outgrow the caches */
+  FEW_CHANNELS = 4          /* up to there, transforms cost more than they save */
+};
+
+/* A shape and where its pieces lie in scratch memory. Channels last; a chunk of images at a time. */
+typedef struct engine {
+  size_t taps, out;           /* of a filter and of a tile, in each direction */
+  size_t channels, filters;   /* as they are */
+  size_t depth, width;        /* the same, rounded up to vectors */
+  size_t rows, columns;       /* of tiles in an image */
+  size_t images, block;       /* images of a chunk; rows of tiles that are transformed together */
+  size_t in_line, in_pixels;  /* of an image with padding that the tiles cover */
+  size_t out_line, out_pixels;
+  place x, y;                 /* of an image in these */
+  float *u;                   /* (POINTS, channels, width): weights, or their gradient */
+  float *turned;              /* (POINTS, width, depth): u^T */
+  float *v;                   /* (POINTS, tiles, depth) */
+  float *m;                   /* (POINTS, tiles, width) */
+  float *in, *gradient;       /* (images, in_pixels, depth): X, dX */
+  float *result;              /* (images, out_pixels, width): Y or dY */
+  float *filter;              /* (channels * taps^2, width): W or dW with filters last; shares with v */
+  float *plain;               /* (filters, channels * taps^2): dW as layers want it; shares with m */
+  float *bias;                /* (width) */
+  float *strip;               /* (TILE, in_line) vectors */
+} engine;
+
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+static size_t most(size_t a, size_t b) { return a > b ? a : b; }
+
+static void measure(const comity_conv_shape *s, engine *e) {
+  *e = (engine){.taps = s->kernel[0], .channels = s->channels, .filters = s->filters};
+  e->out = TILE + 1 - e->taps;
+  e->depth = lanes_up(s->channels);
+  e->width = lanes_up(s->filters);
+  e->rows = (s->rows + e->out - 1) / e->out;
+  e->columns = (s->columns + e->out - 1) / e->out;
+  e->in_line = e->columns * e->out + e->taps - 1;
+  e->in_pixels = e->in_line * (e->rows * e->out + e->taps - 1);
+  e->out_line = e->columns * e->out;
+  e->out_pixels = e->out_line * e->rows * e->out;
+  e->x = (place){s->height, s->width, e->in_line, s->padding[0], s->padding[1], s->channels};
+  e->y = (place){s->rows, s->columns, e->out_line, 0, 0, s->filters};
+  size_t tiles = most(LANES, least(MOST_TILES, MOST_POINTS / POINTS / (e->depth + e->width)));
+  e->images = most(1, tiles / (e->rows * e->columns));
+  e->block = most(1, tiles / e->columns);
+}
+
+/* Lay the pieces out from `base`; returns how many floats they take. Each begins where a vector may. */
+static size_t lay_out(engine *e, float *base) {
+  size_t used = 0, weights = e->channels * e->taps * e->taps, tiles = e->block * e->columns;
+  struct piece {
+    float **at;
+    size_t count;
+  } pieces[] = {
+      {&e->u, POINTS * e->channels * e->width},
+      {&e->turned, POINTS * e->width * e->depth},
+      {&e->v, most(POINTS * tiles * e->depth, weights * e->width)},
+      {&e->m, most(POINTS * tiles * e->width, weights * e->filters)},
+      {&e->in, e->images * e->in_pixels * e->depth},
+      {&e->gradient, e->images * e->in_pixels * e->depth},
+      {&e->result, e->images * e->out_pixels * e->width},
+      {&e->bias, e->width},
+      {&e->strip, TILE * e->in_line * LANES},
+  };
+  for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+    if (base != NULL)
+      *pieces[i].at = base + used;
+    used += (pieces[i].count + 15) / 16 * 16;
+  }
+  e->filter = e->v;
+  e->plain = e->m;
+  return used;
+}
+
+/* ---------------------------------------------------------------------------------------------- transforms */
+
+static void clear(float *values, size_t count) { memset(values, 0, count * sizeof *values); }
+
+/* u[p] = G w G^T for every channel and filter. */
+static void filters_to_points(const engine *e, const float *weight) {
+  size_t taps = e->taps, window = taps * taps;
+  float g[TILE][TILE];
+  filter_matrix(taps, g);
+  place line = {1, e->channels * window, e->channels * window, 0, 0, e->filters};
+  to_channels_last(&line, weight, e->filter);
+  for (size_t c = 0; c < e->channels; c++)
+    for (size_t f = 0; f < e->width; f += LANES) {
+      const float *w = e->filter + c * window * e->width + f;
+      vector half[TILE][TILE];
+      for (size_t i = 0; i < TILE; i++)
+        for (size_t b = 0; b < taps; b++) {
+          half[i][b] = (vector){0};
+          for (size_t a = 0; a < taps; a++)
+            half[i][b] += g[i][a] * vector_load(w + (a * taps + b) * e->width);
+        }
+      for (size_t i = 0; i < TILE; i++)
+        for (size_t j = 0; j < TILE; j++) {
+          vector sum = {0};
+          for (size_t b = 0; b < taps; b++)
+            sum += g[j][b] * half[i][b];
+          vector_store(e->u + ((i * TILE + j) * e->channels + c) * e->width + f, sum);
+        }
+    }
+}
+
+/* plain = G^T u G, back in the order of layers. */
+static void points_to_filters(const engine *e) {
+  size_t taps = e->taps, window = taps * taps;
+  float g[TILE][TILE];
+  filter_matrix(taps, g);
+  for (size_t c = 0; c < e->channels; c++)
+    for (size_t f = 0; f < e->width; f += LANES) {
+      vector half[TILE][TILE];
+      for (size_t i = 0; i < TILE; i++)
+        for (size_t b = 0; b < taps; b++) {
+          half[i][b] = (vector){0};
+          for (size_t j = 0; j < TILE; j++)
+            half[i][b] += g[j][b] * vector_load(e->u + ((i * TILE + j) * e->channels + c) * e->width + f);
+        }
+      for (size_t a = 0; a < taps; a++)
+        for (size_t b = 0; b < taps; b++) {
+          vector sum = {0};
+          for (size_t i = 0; i < TILE; i++)
+            sum += g[i][a] * half[i][b];
+          vector_store(e->filter + (c * window + a * taps + b) * e->width + f, sum);
+        }
+    }
+  place line = {1, e->channels * window, e->channels * window, 0, 0, e->filters};
+  to_channels_first(&line, e->filter, NULL, e->plain);
+}
+
+/* turned[p] = u[p]^T */
+static void turn_filters(const engine *e) {
+  place line = {1, e->width, e->width, 0, 0, e->channels};
+  for (size_t p = 0; p < POINTS; p++)
+    to_channels_last(&line, e->u + p * e->channels * e->width, e->turned + p * e->width * e->depth);
+}
+
+/* Where row `row` of tiles of a chunk begins in images of that many pixels. */
+static size_t first_pixel(const engine *e, size_t row, size_t pixels, size_t line) {
+  return row / e->rows * pixels + row % e->rows * e->out * line;
+}
+
+/* v = in(X) for `count` rows of tiles. Neighbours overlap, so columns are transformed once for all tiles. */
+static void data_in(const engine *e, size_t row, size_t count) {
+  size_t point = count * e->columns * e->depth;
+  for (size_t t = 0; t < count; t++)
+    for (size_t c = 0; c < e->depth; c += LANES) {
+      const float *x = e->in + first_pixel(e, row + t, e->in_pixels, e->in_line) * e->depth + c;
+      for (size_t k = 0; k < e->in_line; k++) {
+        vector d[TILE], v[TILE];
+        for (size_t i = 0; i < TILE; i++)
+          d[i] = vector_load(x + (i * e->in_line + k) * e->depth);
+        data_to_points(d, v);
+        for (size_t i = 0; i < TILE; i++)
+          vector_store(e->strip + (i * e->in_line + k) * LANES, v[i]);
+      }
+      for (size_t i = 0; i < TILE; i++)
+        for (size_t k = 0; k < e->columns; k++) {
+          vector d[TILE], v[TILE];
+          for (size_t j = 0; j < TILE; j++)
+            d[j] = vector_load(e->strip + (i * e->in_line + k * e->out + j) * LANES);
+          data_to_points(d, v);
+          float *to = e->v + i * TILE * point + (t * e->columns + k) * e->depth + c;
+          for (size_t j = 0; j < TILE; j++)
+            vector_store(to + j * point, v[j]);
+        }
+    }
+}
+
+/* gradient += in^T(v), the same steps backwards. */
+static void data_back(const engine *e, size_t row, size_t count) {
+  size_t point = count * e->columns * e->depth;
+  for (size_t t = 0; t < count; t++)
+    for (size_t c = 0; c < e->depth; c += LANES) {
+      clear(e->strip, TILE * e->in_line * LANES);
+      for (size_t i = 0; i < TILE; i++)
+        for (size_t k = 0; k < e->columns; k++) {
+          vector v[TILE], d[TILE];
+          const float *from = e->v + i * TILE * point + (t * e->columns + k) * e->depth + c;
+          for (size_t j = 0; j < TILE; j++)
+            v[j] = vector_load(from + j * point);
+          points_to_data(v, d);
+          float *to = e->strip + (i * e->in_line + k * e->out) * LANES;
+          for (size_t j = 0; j < TILE; j++)
+            vector_store(to + j * LANES, vector_load(to + j * LANES) + d[j]);
+        }
+      float *dx = e->gradient + first_pixel(e, row + t, e->in_pixels, e->in_line) * e->depth + c;
+      for (size_t k = 0; k < e->in_line; k++) {
+        vector v[TILE], d[TILE];
+        for (size_t i = 0; i < TILE; i++)
+          v[i] = vector_load(e->strip + (i * e->in_line + k) * LANES);
+        points_to_data(v, d);
+        for (size_t i = 0; i < TILE; i++) {
+          float *to = dx + (i * e->in_line + k) * e->depth;
+          vector_store(to, vector_load(to) + d[i]);
+        }
+      }
+    }
+}
+
+/* Y = out(m), or backwards m = out^T(Y), for `count` rows of tiles; `out` is constant after inlining. */
+COMITY_INLINE void results_of(const size_t out, const engine *e, size_t row, size_t count, bool back) {
+  size_t point = count * e->columns * e->width, line = e->out_line * e->width;
+  for (size_t t = 0; t < count; t++)
+    for (size_t k = 0; k < e->columns; k++)
+      for (size_t c = 0; c < e->width; c += LANES) {
+        float *y = e->result + (first_pixel(e, row + t, e->out_pixels, e->out_line) + k * out) * e->width + c;
+        float *m = e->m + (t * e->columns + k) * e->width + c;
+        vector half[TILE][TILE], side[TILE], points[TILE];
+        if (back) {
+          COMITY_UNROLL
+          for (size_t i = 0; i < out; i++) {
+            for (size_t j = 0; j < out; j++)
+              side[j] = vector_load(y + i * line + j * e->width);
+            results_to_points((int)out, side, half[i]);
+          }
+          COMITY_UNROLL
+          for (size_t j = 0; j < TILE; j++) {
+            for (size_t i = 0; i < out; i++)
+              side[i] = half[i][j];
+            results_to_points((int)out, side, points);
+            for (size_t i = 0; i < TILE; i++)
+              vector_store(m + (i * TILE + j) * point, points[i]);
+          }
+          continue;
+        }
+        COMITY_UNROLL
+        for (size_t j = 0; j < TILE; j++) {
+          for (size_t i = 0; i < TILE; i++)
+            points[i] = vector_load(m + (i * TILE + j) * point);
+          points_to_results((int)out, points, side);
+          for (size_t i = 0; i < out; i++)
+            half[i][j] = side[i];
+        }
+        COMITY_UNROLL
+        for (size_t i = 0; i < out; i++) {
+          points_to_results((int)out, half[i], side);
+          for (size_t j = 0; j < out; j++)
+            vector_store(y + i * line + j * e->width, side[j]);
+        }
+      }
+}
+
+static void results_out(const engine *e, size_t row, size_t count) {
+  if (e->out == 2)
+    results_of(2, e, row, count, false);
+  else
+    results_of(4, e, row, count, false);
+}
+
+static void results_back(const engine *e, size_t row, size_t count) {
+  if (e->out == 2)
+    results_of(2, e, row, count, true);
+  else
+    results_of(4, e, row, count, true);
+}
+
+/* ------------------------------------------------------------------------------------------------ products */
+
+/* m[p] = v[p] u[p] */
+static void tiles_by_filters(const engine *e, size_t tiles) {
+  product p = {.rows = tiles, .width = e->width, .depth = e->channels, .row = e->depth, .step = 1};
+  for (size_t i = 0; i < POINTS; i++)
+    product_run(&p, e->v + i * tiles * e->depth, e->u + i * e->channels * e->width,
+                e->m + i * tiles * e->width);
+}
+
+/* u[p] += v[p]^T m[p] */
+static void tiles_by_gradients(const engine *e, size_t tiles) {
+  product p = {
+      .rows = e->channels, .width = e->width, .depth = tiles, .row = 1, .step = e->depth, .add = true};
+  for (size_t i = 0; i < POINTS; i++)
+    product_run(&p, e->v + i * tiles * e->depth, e->m + i * tiles * e->width,
+                e->u + i * e->channels * e->width);
+}
+
+/* v[p] = m[p] u[p]^T */
+static void gradients_by_filters(const engine *e, size_t tiles) {
+  product p = {.rows = tiles, .width = e->depth, .depth = e->filters, .row = e->width, .step = 1};
+  for (size_t i = 0; i < POINTS; i++)
+    product_run(&p, e->m + i * tiles * e->width, e->turned + i * e->width * e->depth,
+                e->v + i * tiles * e->depth);
+}
+
+/* ------------------------------------------------------------------------------------------- the operations */
+
+static bool fits(const comity_conv_shape *s) {
+  return (s->kernel[0] == 3 || s->kernel[0] == 5) && s->kernel[1] == s->kernel[0] && s->stride[0] == 1 &&
+         s->stride[1] == 1 && s->channels > FEW_CHANNELS && s->channels * s->filters <= MOST_WEIGHTS;
+}
+
+static size_t scratch(const comity_conv_shape *shape) {
+  engine e;
+  measure(shape, &e);
+  return lay_out(&e, NULL);
+}
+
+static void forward(const comity_conv_shape *shape, size_t count, const float *x, const float *weight,
+                    const float *bias, float *y, float *memory) {
+  engine e;
+  measure(shape, &e);
+  lay_out(&e, memory);
+  size_t in = shape->channels * shape->height * shape->width,
+         out = shape->filters * shape->rows * shape->columns;
+  filters_to_points(&e, weight);
+  clear(e.in, e.images * e.in_pixels * e.depth);
+  for (size_t first = 0; first < count; first += e.images) {
+    size_t images = least(e.images, count - first);
+    for (size_t i = 0; i < images; i++)
+      to_channels_last(&e.x, x + (first + i) * in, e.in + i * e.in_pixels * e.depth);
+    for (size_t row = 0; row < images * e.rows; row += e.block) {
+      size_t rows = least(e.block, images * e.rows - row);
+      data_in(&e, row, rows);
+      tiles_by_filters(&e, rows * e.columns);
+      results_out(&e, row, rows);
+    }
+    for (size_t i = 0; i < images; i++)
+      to_channels_first(&e.y, e.result + i * e.out_pixels * e.width, bias, y + (first + i) * out);
+  }
+}
+
+/* bias += sums of an image's dY over its pixels. */
+static void add_bias(const engine *e, const float *dy) {
+  for (size_t f = 0; f < e->width; f += LANES) {
+    vector sum = {0};
+    for (size_t p = 0; p < e->out_pixels; p++)
+      sum += vector_load(dy + p * e->width + f);
+    vector_store(e->bias + f, vector_load(e->bias + f) + sum);
+  }
+}
+
+/* sink = keep sink + scale gradient */
+static void pour(float *sink, float keep, float scale, const float *gradient, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    sink[i] = scale * gradient[i] + (keep == 0.0F ? 0.0F : keep * sink[i]);
+}
+
+static void backward(const comity_conv_shape *shape, size_t count, const float *x, const float *dy,
+                     const float *weight, float *dx, float keep, float scale, float *weight_sink,
+                     float *bias_sink, float *memory) {
+  engine e;
+  measure(shape, &e);
+  lay_out(&e, memory);
+  size_t in = shape->channels * shape->height * shape->width,
+         out = shape->filters * shape->rows * shape->columns;
+  if (dx != NULL) {
+    filters_to_points(&e, weight);
+    turn_filters(&e);
+  }
+  clear(e.u, POINTS * e.channels * e.width);
+  clear(e.bias, e.width);
+  clear(e.in, e.images * e.in_pixels * e.depth);
+  clear(e.result, e.images * e.out_pixels * e.width);
+  for (size_t first = 0; first < count; first += e.images) {
+    size_t images = least(e.images, count - first);
+    clear(e.gradient, images * e.in_pixels * e.depth);
+    for (size_t i = 0; i < images; i++) {
+      to_channels_last(&e.x, x + (first + i) * in, e.in + i * e.in_pixels * e.depth);
+      to_channels_last(&e.y, dy + (first + i) * out, e.result + i * e.out_pixels * e.width);
+      add_bias(&e, e.result + i * e.out_pixels * e.width);
+    }
+    for (size_t row = 0; row < images * e.rows; row += e.block) {
+      size_t rows = least(e.block, images * e.rows - row);
+      data_in(&e, row, rows);
+      results_back(&e, row, rows);
+      tiles_by_gradients(&e, rows * e.columns);
+      if (dx == NULL)
+        continue;
+      gradients_by_filters(&e, rows * e.columns);
+      data_back(&e, row, rows);
+    }
+    for (size_t i = 0; dx != NULL && i < images; i++)
+      to_channels_first(&e.x, e.gradient + i * e.in_pixels * e.depth, NULL, dx + (first + i) * in);
+  }
+  points_to_filters(&e);
+  pour(weight_sink, keep, scale, e.plain, shape->filters * shape->channels * e.taps * e.taps);
+  pour(bias_sink, keep, scale, e.bias, shape->filters);
+}
+
+const comity_conv_kernel COMITY_ISA(comity_conv_winograd) = {
+    .name = "native",
+    .method = "winograd",
+    .isa = COMITY_ISA_THIS,
+    .fits = fits,
+    .scratch = scratch,
+    .forward = forward,
+    .backward = backward,
+};
