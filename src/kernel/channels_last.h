@@ -8,7 +8,8 @@
 
 /* One after the other from the lower (upper) halves of a and b. */
 #if defined(__AVX512F__)
-#define COMITY_LOWER(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define COMITY_LOWER(a, b)                                                                                   \
+  __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
 #define COMITY_UPPER(a, b)                                                                                   \
   __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 #elif defined(__AVX2__)

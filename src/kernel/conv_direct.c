@@ -70,12 +70,13 @@ COMITY_INLINE void row_block(const size_t high, const size_t wide, const comity_
   COMITY_UNROLL
   for (size_t f = 0; f < high; f++)
     COMITY_UNROLL
-    for (size_t j = 0; j < wide; j++)
-      sum[f][j] = vector_all(bias == NULL ? 0.0F : bias[f]);
+  for (size_t j = 0; j < wide; j++)
+    sum[f][j] = vector_all(bias == NULL ? 0.0F : bias[f]);
   for (size_t c = 0; c < s->channels; c++)
     for (size_t a = 0; a < s->kernel[0]; a++)
       for (size_t b = 0; b < s->kernel[1]; b++) {
-        const float *in = x + c * size.plane + a * size.line + b, *w = weight + c * window + a * s->kernel[1] + b;
+        const float *in = x + c * size.plane + a * size.line + b,
+                    *w = weight + c * window + a * s->kernel[1] + b;
         vector pixels[2];
         COMITY_UNROLL
         for (size_t j = 0; j < wide; j++)
@@ -83,18 +84,18 @@ COMITY_INLINE void row_block(const size_t high, const size_t wide, const comity_
         COMITY_UNROLL
         for (size_t f = 0; f < high; f++)
           COMITY_UNROLL
-          for (size_t j = 0; j < wide; j++)
-            sum[f][j] += vector_all(w[f * depth]) * pixels[j];
+        for (size_t j = 0; j < wide; j++)
+          sum[f][j] += vector_all(w[f * depth]) * pixels[j];
       }
   COMITY_UNROLL
   for (size_t f = 0; f < high; f++)
     COMITY_UNROLL
-    for (size_t j = 0; j < wide; j++) {
-      if ((j + 1) * LANES <= columns)
-        vector_store(y + f * places + j * LANES, sum[f][j]);
-      else
-        vector_store_part(y + f * places + j * LANES, sum[f][j], columns - j * LANES);
-    }
+  for (size_t j = 0; j < wide; j++) {
+    if ((j + 1) * LANES <= columns)
+      vector_store(y + f * places + j * LANES, sum[f][j]);
+    else
+      vector_store_part(y + f * places + j * LANES, sum[f][j], columns - j * LANES);
+  }
 }
 
 COMITY_INLINE void row_of_filters(const size_t wide, size_t high, const comity_conv_shape *s, framed size,
@@ -105,10 +106,11 @@ COMITY_INLINE void row_of_filters(const size_t wide, size_t high, const comity_c
   case n:                                                                                                    \
     row_block(n, wide, s, size, x, weight, bias, columns, y);                                                \
     break;
-    COMITY_HIGH(1) COMITY_HIGH(2) COMITY_HIGH(3) COMITY_HIGH(4) COMITY_HIGH(5) COMITY_HIGH(6)
+    COMITY_HIGH(1)
+    COMITY_HIGH(2) COMITY_HIGH(3) COMITY_HIGH(4) COMITY_HIGH(5) COMITY_HIGH(6)
 #if defined(__AVX512F__)
-    COMITY_HIGH(7) COMITY_HIGH(8) COMITY_HIGH(9) COMITY_HIGH(10)
-    COMITY_HIGH(11) COMITY_HIGH(12) COMITY_HIGH(13) COMITY_HIGH(14)
+        COMITY_HIGH(7) COMITY_HIGH(8) COMITY_HIGH(9) COMITY_HIGH(10) COMITY_HIGH(11) COMITY_HIGH(12)
+            COMITY_HIGH(13) COMITY_HIGH(14)
 #endif
 #undef COMITY_HIGH
   }
@@ -142,8 +144,8 @@ COMITY_INLINE void tap_block(const size_t high, const size_t taps, const comity_
   COMITY_UNROLL
   for (size_t f = 0; f < high; f++)
     COMITY_UNROLL
-    for (size_t b = 0; b < taps; b++)
-      sum[f * taps + b] = vector_load(sums + f * stride + b * LANES);
+  for (size_t b = 0; b < taps; b++)
+    sum[f * taps + b] = vector_load(sums + f * stride + b * LANES);
   for (size_t i = 0; i < s->rows; i++)
     for (size_t j = 0; j < s->columns; j += LANES) {
       vector pixels[MOST_ACROSS];
@@ -162,8 +164,8 @@ COMITY_INLINE void tap_block(const size_t high, const size_t taps, const comity_
   COMITY_UNROLL
   for (size_t f = 0; f < high; f++)
     COMITY_UNROLL
-    for (size_t b = 0; b < taps; b++)
-      vector_store(sums + f * stride + b * LANES, sum[f * taps + b]);
+  for (size_t b = 0; b < taps; b++)
+    vector_store(sums + f * stride + b * LANES, sum[f * taps + b]);
 }
 
 /* As many filters at a time as there are registers for. */

@@ -23,24 +23,24 @@ enum {
 
 /* A shape and where its pieces lie in scratch memory. Channels last; a chunk of images at a time. */
 typedef struct engine {
-  size_t taps, out;           /* of a filter and of a tile, in each direction */
-  size_t channels, filters;   /* as they are */
-  size_t depth, width;        /* the same, rounded up to vectors */
-  size_t rows, columns;       /* of tiles in an image */
-  size_t images, block;       /* images of a chunk; rows of tiles that are transformed together */
-  size_t in_line, in_pixels;  /* of an image with padding that the tiles cover */
+  size_t taps, out;          /* of a filter and of a tile, in each direction */
+  size_t channels, filters;  /* as they are */
+  size_t depth, width;       /* the same, rounded up to vectors */
+  size_t rows, columns;      /* of tiles in an image */
+  size_t images, block;      /* images of a chunk; rows of tiles that are transformed together */
+  size_t in_line, in_pixels; /* of an image with padding that the tiles cover */
   size_t out_line, out_pixels;
-  place x, y;                 /* of an image in these */
-  float *u;                   /* (POINTS, channels, width): weights, or their gradient */
-  float *turned;              /* (POINTS, width, depth): u^T */
-  float *v;                   /* (POINTS, tiles, depth) */
-  float *m;                   /* (POINTS, tiles, width) */
-  float *in, *gradient;       /* (images, in_pixels, depth): X, dX */
-  float *result;              /* (images, out_pixels, width): Y or dY */
-  float *filter;              /* (channels * taps^2, width): W or dW with filters last; shares with v */
-  float *plain;               /* (filters, channels * taps^2): dW as layers want it; shares with m */
-  float *bias;                /* (width) */
-  float *strip;               /* (TILE, in_line) vectors */
+  place x, y;           /* of an image in these */
+  float *u;             /* (POINTS, channels, width): weights, or their gradient */
+  float *turned;        /* (POINTS, width, depth): u^T */
+  float *v;             /* (POINTS, tiles, depth) */
+  float *m;             /* (POINTS, tiles, width) */
+  float *in, *gradient; /* (images, in_pixels, depth): X, dX */
+  float *result;        /* (images, out_pixels, width): Y or dY */
+  float *filter;        /* (channels * taps^2, width): W or dW with filters last; shares with v */
+  float *plain;         /* (filters, channels * taps^2): dW as layers want it; shares with m */
+  float *bias;          /* (width) */
+  float *strip;         /* (TILE, in_line) vectors */
 } engine;
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }

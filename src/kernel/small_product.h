@@ -1,5 +1,6 @@
 /* C = A B or C += A B for matrices that stay in the cache, with B and C padded to whole vectors. Every number
- * of C is summed in the order of the depth, so that it does not depend on how many rows there are. */
+ * of C is summed in the order of the depth, so that it does not depend on how many rows there are, and added to
+ * what was there as a whole, so that errors of long sums stay small. */
 #ifndef COMITY_SMALL_PRODUCT_H
 #define COMITY_SMALL_PRODUCT_H
 
@@ -26,8 +27,8 @@ COMITY_INLINE void product_block(const size_t rows, const size_t wide, const pro
   COMITY_UNROLL
   for (size_t i = 0; i < rows; i++)
     COMITY_UNROLL
-    for (size_t j = 0; j < wide; j++)
-      sum[i][j] = p->add ? vector_load(c + i * p->width + j * LANES) : (vector){0};
+  for (size_t j = 0; j < wide; j++)
+    sum[i][j] = (vector){0};
   for (size_t k = 0; k < p->depth; k++) {
     vector right[2];
     COMITY_UNROLL
@@ -44,8 +45,10 @@ COMITY_INLINE void product_block(const size_t rows, const size_t wide, const pro
   COMITY_UNROLL
   for (size_t i = 0; i < rows; i++)
     COMITY_UNROLL
-    for (size_t j = 0; j < wide; j++)
-      vector_store(c + i * p->width + j * LANES, sum[i][j]);
+  for (size_t j = 0; j < wide; j++) {
+    float *to = c + i * p->width + j * LANES;
+    vector_store(to, p->add ? vector_load(to) + sum[i][j] : sum[i][j]);
+  }
 }
 
 COMITY_INLINE void product_columns(const size_t wide, const product *p, const float *a, const float *b,
@@ -59,10 +62,11 @@ COMITY_INLINE void product_columns(const size_t wide, const product *p, const fl
   case n:                                                                                                    \
     product_block(n, wide, p, a, b, c);                                                                      \
     break;
-      COMITY_ROWS(1) COMITY_ROWS(2) COMITY_ROWS(3) COMITY_ROWS(4) COMITY_ROWS(5) COMITY_ROWS(6)
+      COMITY_ROWS(1)
+      COMITY_ROWS(2) COMITY_ROWS(3) COMITY_ROWS(4) COMITY_ROWS(5) COMITY_ROWS(6)
 #if defined(__AVX512F__)
-      COMITY_ROWS(7) COMITY_ROWS(8) COMITY_ROWS(9) COMITY_ROWS(10)
-      COMITY_ROWS(11) COMITY_ROWS(12) COMITY_ROWS(13) COMITY_ROWS(14)
+          COMITY_ROWS(7) COMITY_ROWS(8) COMITY_ROWS(9) COMITY_ROWS(10) COMITY_ROWS(11) COMITY_ROWS(12)
+              COMITY_ROWS(13) COMITY_ROWS(14)
 #endif
 #undef COMITY_ROWS
     }
