@@ -107,7 +107,8 @@ COMITY_INLINE void row_of_filters(const size_t wide, size_t high, const comity_c
     row_block(n, wide, s, size, x, weight, bias, columns, y);                                                \
     break;
     COMITY_HIGH(1)
-    COMITY_HIGH(2) COMITY_HIGH(3) COMITY_HIGH(4) COMITY_HIGH(5) COMITY_HIGH(6)
+    COMITY_HIGH(2)
+    COMITY_HIGH(3) COMITY_HIGH(4) COMITY_HIGH(5) COMITY_HIGH(6)
 #if defined(__AVX512F__)
         COMITY_HIGH(7) COMITY_HIGH(8) COMITY_HIGH(9) COMITY_HIGH(10) COMITY_HIGH(11) COMITY_HIGH(12)
             COMITY_HIGH(13) COMITY_HIGH(14)
@@ -255,8 +256,10 @@ static void forward(const comity_conv_shape *s, size_t count, const float *x, co
 }
 
 static void pour(const float *sums, size_t count, float keep, float scale, float *sink) {
-  for (size_t i = 0; i < count; i++)
-    sink[i] = scale * vector_sum(vector_load(sums + i * LANES)) + (keep == 0.0F ? 0.0F : keep * sink[i]);
+  for (size_t i = 0; i < count; i++) {
+    vector sum = vector_load(sums + i * LANES);
+    sink[i] = scale * vector_sums(&sum, 1)[0] + (keep == 0.0F ? 0.0F : keep * sink[i]);
+  }
 }
 
 static void backward(const comity_conv_shape *s, size_t count, const float *x, const float *dy,

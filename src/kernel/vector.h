@@ -29,13 +29,6 @@ typedef float vector __attribute__((vector_size(4 * LANES)));
 #define COMITY_UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* Before a loop with a constant count over an array of vectors: without loops, each vector is a register. */
-#if defined(__clang__)
-#define COMITY_UNROLL _Pragma("unroll")
-#else
-#define COMITY_UNROLL _Pragma("GCC unroll 16")
-#endif
-
 COMITY_INLINE vector vector_load(const float *from) {
   vector v;
   memcpy(&v, from, sizeof v);
@@ -58,7 +51,6 @@ COMITY_INLINE vector vector_load_part(const float *from, size_t count) {
   COMITY_UNROLL
   for (size_t i = 0; i < LANES; i++)
     if (i < count)
-
       v[i] = from[i];
   return v;
 #endif
