@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# install.sh [build|test|ci]: install the Debian / Ubuntu packages that are missing, from packages.txt at the top of the project.
+# install.sh [build|test|ci|bench]: install the Debian / Ubuntu packages that are missing, from packages.txt at the top of the project.
 set -euo pipefail
 want=${1:-build}
 case $want in
 build) uses=build ;;
 test) uses="build test" ;;
 ci) uses="build test ci" ;;
-*) echo "usage: install.sh [build|test|ci]" >&2; exit 64 ;;
+bench) uses="build test bench" ;;
+*) echo "usage: install.sh [build|test|ci|bench]" >&2; exit 64 ;;
 esac
 list=$(cd "$(dirname "$0")/../.." && pwd)/packages.txt
 

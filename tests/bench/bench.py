@@ -1,0 +1,237 @@
+#!/usr/bin/python3
+"""All measurements in turn, and the table. run.sh builds, makes the data and calls this."""
+import argparse
+import csv
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import machine
+import report
+from report import Figure, Spread
+from runs import HERE, MPIRUN, Comity, Failed, Yardstick, command, end, environment, missing, say
+
+SOURCE = HERE.parent.parent
+PARAMETERS = {"2nn": 199210, "cnn": 1663370, "logistic": 610}
+PRESETS = {"mnist_2nn": "2nn", "mnist_cnn": "cnn", "logistic": "logistic"}
+# name: times faster than the yardstick in training, in whole rounds on three ranks
+BARS = {"W1": (4.5, 3.5), "W2": (2, 2), "W3": (1.4, 1.6), "W4": (25, 20)}
+EXAMPLES = {"W1": 600, "W2": 600, "W3": 600, "W4": 300}  # a client
+# The first round of a run is dropped.
+FORMS = {
+    "quick": {"pairs": 3, "rounds": {"W1": 5, "W2": 4, "W3": 2, "W4": 6}, "seconds": 0.1},
+    "full": {"pairs": 7, "rounds": {"W1": 11, "W2": 7, "W3": 3, "W4": 11}, "seconds": 0.3},
+}
+
+
+@dataclass
+class Workload:
+    """What a job file says, for the yardstick's command line."""
+    name: str
+    job: Path
+    model: str
+    epochs: str
+    batch: str
+    rate: str
+    per_round: str
+
+    @staticmethod
+    def read(name):
+        job = HERE / f"{name}.yaml"
+        said = dict(re.findall(r"(\w+): ([\w.]+)", re.sub(r"#.*", "", job.read_text())))
+        return Workload(name, job, PRESETS[said["preset"]], said["epochs"], said["batch"], said["learning_rate"], said["per_round"])
+
+    def steps(self):
+        """Training steps a round, of all clients."""
+        return int(self.per_round) * int(self.epochs) * -(-EXAMPLES[self.name] // int(self.batch))
+
+
+class Bench:
+    def __init__(self, options):
+        self.form = FORMS[options.form]
+        self.build, self.out = options.build, options.out
+        self.data = {name: self.out / "data" / ("tabular.h5" if name == "W4" else "images.h5") for name in BARS}
+        self.works = [Workload.read(name) for name in BARS]
+        self.scratch = Path(tempfile.mkdtemp(prefix="run.", dir=self.out))
+        self.comity = Comity(self.build / "comity", self.scratch, self.data)
+        self.yardstick = Yardstick(options.yardstick, self.scratch, self.data)
+        self.figures, self.remarks, self.training = [], [], {}
+
+    def pairs(self, work, ranks, rounds, evaluate, number=None, watched=False):
+        """Runs of the yardstick and of Comity that take turns: (yardstick or None, Comity) each."""
+        made = []
+        for _ in range(number or self.form["pairs"]):
+            theirs = self.yardstick.run(work, ranks, rounds, evaluate, watched) if self.yardstick else None
+            made.append((theirs, self.comity.run(work, ranks, rounds, evaluate, watched)))
+        return made
+
+    def compare(self, part, what, unit, made, value, bar=None, **more):
+        """A figure that is better when smaller. Ratios are those of neighbouring runs."""
+        ours = [value(run) for _, run in made]
+        theirs = [value(run) for run, _ in made if run]
+        ratio = Spread.of(t / o for t, o in zip(theirs, ours))
+        self.figures.append(Figure(part, what, unit, Spread.of(ours), Spread.of(theirs), ratio, bar if ratio else None, **more))
+
+    # ------------------------------------------------------------------------------------------- side by side
+
+    def local_training(self):
+        for work in self.works:
+            say(f"{work.name}: local training")
+            made = self.pairs(work, 0, self.form["rounds"][work.name], False)
+            self.compare("Training a round, one process", work.name, "ms", made,
+                         lambda run: 1e3 * statistics.median(r["train"] for r in run.rounds[1:]), BARS[work.name][0])
+            self.training[work.name] = self.figures[-1].comity.median * 1e-3
+
+    def whole_rounds(self):
+        accuracy = []
+        for work in self.works:
+            say(f"{work.name}: whole rounds on three ranks")
+            rounds = self.form["rounds"][work.name]
+            made = self.pairs(work, 3, rounds, True)
+            self.compare("Whole rounds with evaluation, server and two participants", work.name, "ms", made,
+                         lambda run: 1e3 * statistics.median(r["seconds"] for r in run.rounds[1:]), BARS[work.name][1])
+            reached = [Spread.of(run.rounds[-1]["accuracy"] for run in side if run) for side in zip(*made)]
+            accuracy.append(Figure("Same work: test accuracy at the end of these runs", f"{work.name} after {rounds} rounds", "",
+                                   reached[1], reached[0]))
+        self.figures += accuracy
+
+    # ---------------------------------------------------------------------------------------- everything else
+
+    def bare(self, ranks, floats):
+        arguments = command(ranks, [self.build / "tests/bench/bench_bare", 15, floats])
+        return [float(line.split(",")[2]) for line in self.output(arguments).splitlines()]
+
+    def everything_else(self):
+        part = "A round but for training, evaluation and I/O; compared with a bare MPI_Bcast + MPI_Reduce"
+        for work in (self.works[0], self.works[2]):
+            for ranks in (2, 3, 4):
+                say(f"{work.model}: everything else on {ranks} ranks")
+                ours, theirs = [], []
+                for _ in range(self.form["pairs"]):
+                    theirs.append(1e3 * statistics.median(self.bare(ranks, PARAMETERS[work.model])))
+                    run = self.comity.run(work, ranks, 12, False, extra=["train.steps=1"])
+                    ours.append(1e3 * statistics.median(r["seconds"] - r["train"] - r["evaluate"] - r["io"] for r in run.rounds[1:-1]))
+                self.figures.append(Figure(part, f"{work.model}, {ranks} ranks, {work.per_round} clients", "ms", Spread.of(ours),
+                                           Spread.of(theirs), Spread.of(o / t for o, t in zip(ours, theirs)), 1.5, True))
+
+    # --------------------------------------------------------------------------------------- start and memory
+
+    def memory_bound(self, work, ranks):
+        """MiB: 1.5 times what a participant needs, and 40 for the libraries. It needs the global model, its own, the update and
+        the exact sum of updates in 64 bits; and its part of the examples."""
+        copies = 5 * 4 * PARAMETERS[work.model]
+        data = self.data[work.name].stat().st_size / (ranks - 1)
+        return 1.5 * (copies + data) / 2**20 + 40
+
+    def start_and_memory(self):
+        for work in (self.works[0], self.works[2]):
+            say(f"{work.name}: start and memory")
+            number = min(self.form["pairs"], 3) if work.name == "W1" else self.form["pairs"] // 3
+            alone = self.pairs(work, 0, 1, False, number, watched=True)
+            made = self.pairs(work, 3, 2, True, number, watched=True)
+            for where, runs in (("alone", alone), ("three ranks", made)):
+                self.compare("From exec to the begin of round 1", f"{work.name}, {where}", "s", runs, lambda run: run.start)
+                last = self.figures[-1]
+                last.bar, last.most, last.judged = 0.5, True, "comity"
+            part = "Largest resident memory of a rank"
+            self.compare(part, f"{work.name}, server", "MiB", made, lambda run: run.peak[0])
+            self.compare(part, f"{work.name}, participants", "MiB", made, lambda run: max(run.peak[r] for r in run.peak if r > 0))
+            last = self.figures[-1]
+            last.bar, last.most, last.judged = self.memory_bound(work, 3), True, "comity"
+
+    # ---------------------------------------------------------------------------------------------- the roofs
+
+    def roofline(self):
+        say("roofline")
+        table = self.out / "roofline.csv"
+        program = [self.build / "tests/bench/bench_roofline", table, self.form["seconds"]]
+        for work in self.works:
+            program += [work.job, self.data[work.name]]
+        self.remarks.append(("Roofline, one core", self.output(command(0, program))))
+        rows = {(kind, name): (float(value), unit) for kind, name, value, unit in csv.reader(open(table))}
+        part = "Roofline, one core (convolutions count as direct ones)"
+        for (kind, name), (value, unit) in rows.items():
+            if kind in ("peak", "bandwidth") or (kind == "gemm" and name.startswith("best")):
+                self.figures.append(Figure(part, f"{kind} {name}", unit, Spread(value, value, value)))
+        for work in self.works:
+            for what in ("rate", "of the peak", "of the best product", "of the roof"):
+                value, unit = rows["step", f"{work.name} {what}"]
+                bar = 75 if (work.name, what) == ("W3", "of the best product") else None
+                self.figures.append(Figure(part, f"{work.name} step, {what}", unit, Spread(value, value, value), bar=bar, judged="comity"))
+            if work.name in self.training:
+                rate = rows["step", f"{work.name} operations"][0] * work.steps() / self.training[work.name] * 1e-9
+                self.figures.append(Figure(part, f"{work.name} rate in the rounds above", "GFLOP/s", Spread(rate, rate, rate)))
+
+    def scale(self):
+        script = HERE / "scale" / "run.sh"
+        if script.exists():
+            say("scaling by simulation")
+            self.remarks.append(("Scaling, simulated", self.output(["bash", str(script), "-o", str(self.out / "scale")])))
+
+    # ------------------------------------------------------------------------------------------------- helpers
+
+    def output(self, arguments):
+        process = subprocess.Popen(list(map(str, arguments)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env=environment(), start_new_session=True)
+        try:
+            text, errors = process.communicate()
+        except BaseException:
+            end(process)
+            raise
+        if process.returncode != 0:
+            raise Failed(f"{' '.join(map(str, arguments))} ended with {process.returncode}:\n{errors.strip()}")
+        return text
+
+
+PARTS = {"training": Bench.local_training, "rounds": Bench.whole_rounds, "else": Bench.everything_else,
+         "start": Bench.start_and_memory, "roofline": Bench.roofline, "scale": Bench.scale}
+
+
+def stop(*_):
+    raise KeyboardInterrupt
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--form", choices=list(FORMS), default="quick")
+    for name in ("build", "out", "yardstick"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--images", required=True)
+    parser.add_argument("--only", default=",".join(PARTS))
+    options = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    about = machine.describe(SOURCE, options.build, options.build / "comity") + [("images", options.images), ("form", options.form)]
+    for name, value in about:
+        print(f"{name:14} {value}")
+    bench, failures = Bench(options), []
+    reason = missing()
+    if reason:
+        bench.yardstick = None
+        say(f"no comparison with PyTorch, the columns stay empty: {reason}")
+    for name in options.only.split(","):
+        try:
+            PARTS[name](bench)
+        except Failed as error:
+            failures.append(f"{name}: {error}")
+            say(f"FAILED {failures[-1]}")
+    print(report.text(bench.figures))
+    for heading, body in bench.remarks:
+        print(f"\n{heading}\n{body}")
+    report.write_csv(options.out / "bench.csv", about, bench.figures)
+    (options.out / "bench.md").write_text(report.markdown(about, bench.figures, bench.remarks))
+    verdicts = [figure.met() for figure in bench.figures if figure.met()]
+    print(f"\n{verdicts.count('met')} of {len(verdicts)} bars met; {options.out}/bench.md, bench.csv and roofline.csv have the rest")
+    return 1 if failures else 0
+
+
+try:
+    sys.exit(main())
+except KeyboardInterrupt:
+    say("stopped; all runs were ended")
+    sys.exit(130)
