@@ -1,13 +1,16 @@
 #!/usr/bin/python3
 """All measurements in turn, and the table. run.sh builds, makes the data and calls this."""
 import argparse
+import atexit
 import csv
 import re
+import shutil
 import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,8 +59,10 @@ class Bench:
         self.form = FORMS[options.form]
         self.build, self.out = options.build, options.out
         self.data = {name: self.out / "data" / ("tabular.h5" if name == "W4" else "images.h5") for name in BARS}
-        self.works = [Workload.read(name) for name in BARS]
+        self.works = [Workload.read(name) for name in BARS if name in options.workloads.split(",")]
+        self.representatives = [work for work in self.works if work.name in ("W1", "W3")]  # of their models
         self.scratch = Path(tempfile.mkdtemp(prefix="run.", dir=self.out))
+        atexit.register(shutil.rmtree, self.scratch, ignore_errors=True)
         self.comity = Comity(self.build / "comity", self.scratch, self.data)
         self.yardstick = Yardstick(options.yardstick, self.scratch, self.data)
         self.figures, self.remarks, self.training = [], [], {}
@@ -107,17 +112,24 @@ class Bench:
         return [float(line.split(",")[2]) for line in self.output(arguments).splitlines()]
 
     def everything_else(self):
-        part = "A round but for training, evaluation and I/O; compared with a bare MPI_Bcast + MPI_Reduce"
-        for work in (self.works[0], self.works[2]):
+        """With small clients and one step each: what is looked for must not drown in the training's own ups and downs."""
+        for work in self.representatives:
             for ranks in (2, 3, 4):
                 say(f"{work.model}: everything else on {ranks} ranks")
-                ours, theirs = [], []
-                for _ in range(self.form["pairs"]):
-                    theirs.append(1e3 * statistics.median(self.bare(ranks, PARAMETERS[work.model])))
-                    run = self.comity.run(work, ranks, 12, False, extra=["train.steps=1"])
-                    ours.append(1e3 * statistics.median(r["seconds"] - r["train"] - r["evaluate"] - r["io"] for r in run.rounds[1:-1]))
-                self.figures.append(Figure(part, f"{work.model}, {ranks} ranks, {work.per_round} clients", "ms", Spread.of(ours),
-                                           Spread.of(theirs), Spread.of(o / t for o, t in zip(ours, theirs)), 1.5, True))
+                for clients in (ranks - 1, 10):
+                    self.everything_else_of(work, ranks, clients)
+
+    def everything_else_of(self, work, ranks, clients):
+        part = "A round but for training, evaluation and I/O; compared with a bare MPI_Bcast + MPI_Reduce"
+        extra = [f"data.path={self.out / 'data' / 'small.h5'}", "train.batch=5", "train.steps=1", f"clients.per_round={clients}"]
+        ours, theirs = [], []
+        for _ in range(self.form["pairs"]):
+            theirs.append(1e3 * statistics.median(self.bare(ranks, PARAMETERS[work.model])))
+            run = self.comity.run(work, ranks, 20, False, extra=extra)
+            ours.append(1e3 * statistics.median(r["seconds"] - r["train"] - r["evaluate"] - r["io"] for r in run.rounds[2:]))
+        what = f"{work.model}, {ranks} ranks, {clients} client{'s' * (clients > 1)} a round"
+        self.figures.append(Figure(part, what, "ms", Spread.of(ours), Spread.of(theirs),
+                                   Spread.of(o / t for o, t in zip(ours, theirs)), 1.5, True))
 
     # --------------------------------------------------------------------------------------- start and memory
 
@@ -128,19 +140,27 @@ class Bench:
         data = self.data[work.name].stat().st_size / (ranks - 1)
         return 1.5 * (copies + data) / 2**20 + 40
 
+    def empty(self, ranks):
+        begin = time.perf_counter()
+        self.output(command(ranks, [self.build / "tests/bench/bench_bare", 0]))
+        return time.perf_counter() - begin
+
     def start_and_memory(self):
-        for work in (self.works[0], self.works[2]):
+        part = "From exec to the begin of round 1"
+        empty = Spread.of(self.empty(3) for _ in range(3))
+        self.figures.append(Figure(part, "an MPI program that does nothing, three ranks", "s", None, empty))
+        for work in self.representatives:
             say(f"{work.name}: start and memory")
             number = min(self.form["pairs"], 3) if work.name == "W1" else self.form["pairs"] // 3
             alone = self.pairs(work, 0, 1, False, number, watched=True)
             made = self.pairs(work, 3, 2, True, number, watched=True)
             for where, runs in (("alone", alone), ("three ranks", made)):
-                self.compare("From exec to the begin of round 1", f"{work.name}, {where}", "s", runs, lambda run: run.start)
+                self.compare(part, f"{work.name}, {where}", "s", runs, lambda run: run.start)
                 last = self.figures[-1]
                 last.bar, last.most, last.judged = 0.5, True, "comity"
-            part = "Largest resident memory of a rank"
-            self.compare(part, f"{work.name}, server", "MiB", made, lambda run: run.peak[0])
-            self.compare(part, f"{work.name}, participants", "MiB", made, lambda run: max(run.peak[r] for r in run.peak if r > 0))
+            self.compare("Largest resident memory of a rank", f"{work.name}, server", "MiB", made, lambda run: run.peak[0])
+            self.compare("Largest resident memory of a rank", f"{work.name}, participants", "MiB", made,
+                         lambda run: max(run.peak[r] for r in run.peak if r > 0))
             last = self.figures[-1]
             last.bar, last.most, last.judged = self.memory_bound(work, 3), True, "comity"
 
@@ -153,7 +173,8 @@ class Bench:
         for work in self.works:
             program += [work.job, self.data[work.name]]
         self.remarks.append(("Roofline, one core", self.output(command(0, program))))
-        rows = {(kind, name): (float(value), unit) for kind, name, value, unit in csv.reader(open(table))}
+        with open(table, newline="") as file:
+            rows = {(row["kind"], row["name"]): (float(row["value"]), row["unit"]) for row in csv.DictReader(file)}
         part = "Roofline, one core (convolutions count as direct ones)"
         for (kind, name), (value, unit) in rows.items():
             if kind in ("peak", "bandwidth") or (kind == "gemm" and name.startswith("best")):
@@ -203,6 +224,7 @@ def main():
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--images", required=True)
     parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--workloads", default=",".join(BARS))
     options = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)

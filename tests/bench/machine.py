@@ -43,7 +43,6 @@ def describe(source, build, comity):
     commit = output("git", "-C", source, "rev-parse", "--short=12", "HEAD") or "unknown"
     torch = output(PYTHON, "-c", "import torch; print(torch.__version__)")
     mpi4py = output(PYTHON, "-c", "import mpi4py; print(mpi4py.__version__)")
-    dnnl = first(r"^(?:oneDNN|DNNL) *(.*)", version, "") or (first(r"libdnnl\.so\.(\S+)", output("ldd", comity), "") and "linked")
     name = first(r"^comity (.*)", version)
     build_type = first(r"^CMAKE_BUILD_TYPE:\w+=(.*)", cache)
     gibibytes = int(first(r"^MemTotal:\s+(\d+)", memory, "0")) / 2**20
@@ -57,8 +56,8 @@ def describe(source, build, comity):
         ("load at start", " ".join(f"{x:.2f}" for x in os.getloadavg())),
         ("Comity", f"{name}, commit {commit}{' and changes' if changed else ''}"),
         ("compiler", f"{(output(compiler, '--version').splitlines() or [compiler])[0]}, {build_type}"),
-        ("BLAS", first(r"^(OpenBLAS.*)", version)),
-        ("oneDNN", dnnl or "not used"),
+        ("kernels", first(r"^kernels: (.*)", version)),
+        ("oneDNN", first(r"oneDNN (\S+)", version, "not used")),
         ("MPI", first(r"^((?:Open MPI|MPICH|Intel).*)", version)),
         ("HDF5", first(r"^HDF5 (.*)", version)),
         ("PyTorch", torch or "missing"),

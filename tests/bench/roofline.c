@@ -70,6 +70,7 @@ int main(int argc, char **argv) {
     perror(argv[1]);
     return 73;
   }
+  fprintf(csv, "kind,name,value,unit\n");
   double seconds = atof(argv[2]);
   machine m;
   machine_measure(&m, seconds);

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# run.sh [quick|full] [-o DIR] [--only PARTS] [--yardstick FILE] [--build DIR]: measure how fast Comity is here, beside a PyTorch program that does
-# the same work. Writes bench.csv, bench.md and roofline.csv to DIR (default build/bench/results) and prints the table.
-# README.md beside this file explains method and columns. COMITY_TEST_DATA: folder that holds mnist/; else images are generated.
+# run.sh [quick|full] [-o DIR] [--only PARTS] [--workloads NAMES] [--yardstick FILE] [--build DIR]
+# Measure how fast Comity is here, beside a PyTorch program that does the same work. Writes bench.md, bench.csv and roofline.csv to DIR
+# (default build/bench/results) and prints the table. README.md beside this file explains method and columns. COMITY_TEST_DATA: the
+# folder that holds mnist/; without it images are generated. PARTS: some of training,rounds,else,start,roofline,scale.
 set -euo pipefail
-usage() { sed -n '2,4s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 64; }
+usage() { sed -n '2,6s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 64; }
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 project=$(cd "$here/../.." && pwd)
 form=quick out='' yardstick=$here/torch_fedavg.py build='' only=()
@@ -13,7 +14,8 @@ while [[ $# -gt 0 ]]; do
   -o) out=${2:?-o needs a folder}; shift ;;
   --yardstick) yardstick=$(realpath "${2:?--yardstick needs a file}"); shift ;;
   --build) build=$(realpath "${2:?--build needs the folder of a Release build}"); shift ;;
-  --only) only=(--only "${2:?--only needs some of training,rounds,else,start,roofline,scale}"); shift ;;
+  --only) only+=(--only "${2:?--only needs names of parts}"); shift ;;
+  --workloads) only+=(--workloads "${2:?--workloads needs some of W1,W2,W3,W4}"); shift ;;
   *) usage ;;
   esac
   shift
@@ -48,5 +50,6 @@ comity data partition "$data/whole.h5" --scheme iid --clients 100 --out "$data/i
 comity data generate blobs --features 60 --clients 1 --examples 12000 --test-fraction 0.25 --separation 4 --out "$data/whole.h5" >/dev/null
 comity data partition "$data/whole.h5" --scheme iid --clients 30 --out "$data/tabular.h5" >/dev/null
 rm "$data/whole.h5"
+comity data generate blobs --image-side 28 --clients 10 --examples 50 --test-fraction 0 --out "$data/small.h5" >/dev/null
 
 exec /usr/bin/python3 "$here/bench.py" --form "$form" --build "$build" --out "$out" --yardstick "$yardstick" --images "$images" "${only[@]}"
