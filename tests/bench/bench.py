@@ -226,7 +226,7 @@ def main():
     parser.add_argument("--only", default=",".join(PARTS))
     parser.add_argument("--workloads", default=",".join(BARS))
     options = parser.parse_args()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     about = machine.describe(SOURCE, options.build, options.build / "comity") + [("images", options.images), ("form", options.form)]
     for name, value in about:
