@@ -45,8 +45,10 @@ typedef struct comity_aggregator {
   /** REQUIRED. Add weight * values, which passed the check. */
   void (*add)(void *sums, const float *values, size_t count, double weight);
   /** REQUIRED. Collective: sum over ranks, onto the server, the `count` sums and, exactly, the `counters`
-   * 64-bit words that follow them at the next multiple of 8 bytes. */
-  comity_status (*sum)(comity_comm *comm, void *sums, size_t count, size_t counters);
+   * 64-bit words that follow them at the next multiple of 8 bytes.
+   *  \param[in] only_receives  on the server: what its `sums` hold does not count, only its counters, which
+   *             are 0, and it is not alone */
+  comity_status (*sum)(comity_comm *comm, void *sums, size_t count, size_t counters, bool only_receives);
   /** REQUIRED. factor * sums. */
   void (*read)(const void *sums, size_t count, double factor, float *values);
 } comity_aggregator;
@@ -55,8 +57,10 @@ COMITY_API const comity_aggregator *const *comity_aggregator_list(size_t *count)
 COMITY_API COMITY_MUST_CHECK comity_status comity_aggregator_find(const char *name,
                                                                   const comity_aggregator **aggregator);
 
-/** An accumulator for messages of this layout. Not collective. The layout is copied. */
+/** An accumulator for messages of this layout, in memory of `comm`, which is borrowed until it is destroyed.
+ *  Not collective. The layout is copied. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_new(const comity_aggregator *aggregator,
+                                                                comity_comm *comm,
                                                                 const comity_layout *layout,
                                                                 comity_aggregate **aggregate);
 COMITY_API void comity_aggregate_destroy(comity_aggregate **aggregate);

@@ -4,15 +4,18 @@
  * server: broadcast, exact sum, gather, agree.
  *
  *  Every operation is built from nonblocking MPI calls that are tested until a deadline, with a back-off that
- * leaves the core to whoever shares it, and is cut into pieces so that lengths beyond INT_MAX bytes work.
- * Operations interrupted by a lost member belong to an epoch: comity_comm_epoch() names the membership under
+ * leaves the core to whoever shares it. Messages go from member to member along trees, long ones in pieces that
+ * follow each other, so that a broadcast or a sum takes the time of its bytes on one link, once or twice,
+ * however many members there are, and lengths beyond INT_MAX bytes work.
+ *  Operations interrupted by a lost member belong to an epoch: comity_comm_epoch() names the membership under
  * which the last operation completed.
  *
  *  MPI only ever works in memory that the communicator owns. So when a deadline passes or MPI reports an
  * error, the caller may free or reuse its buffers at once, whatever MPI still does with the operation that
- * was given up. Their content is then unspecified. The communicator has failed for good: all later operations
- * return the same status at once, and comity_comm_destroy leaves its memory to the end of the process. Such a
- * process should end by MPI_Abort, because MPI_Finalize may wait for the rank that is missing.
+ * was given up. Their content is then unspecified. Long vectors are therefore copied, unless they lie in memory
+ * of comity_comm_buffer_new. The communicator has failed for good: all later operations return the same status
+ * at once, and comity_comm_destroy leaves its memory to the end of the process. Such a process should end by
+ * MPI_Abort, because MPI_Finalize may wait for the rank that is missing.
  *
  *  Collective functions must be called by all members in the same order with matching sizes.
  */
@@ -33,7 +36,10 @@ typedef struct comity_comm_options {
   double deadline; /* seconds that one operation may take on this rank; 0 = for ever */
   size_t
       piece_bytes; /* most bytes that one MPI call moves, 8 ... INT_MAX; 0 = the default, 256 KiB. Must match
-                      on all ranks. Each rank has up to four pieces of memory for messages on their way */
+                      on all ranks. Each rank has up to 16 pieces of memory for messages on their way */
+  const char
+      *collectives; /* how long vectors travel: "tree" (also NULL), Comity's own; "mpi", MPI's. Must match
+                              on all ranks */
 } comity_comm_options;
 
 /** Join a new communicator made from `base` (duplicated; the caller keeps `base`).
@@ -57,9 +63,18 @@ COMITY_API uint64_t comity_comm_epoch(const comity_comm *comm);
 /** Change the deadline of the following operations, in seconds; 0 = for ever. Not collective. */
 COMITY_API void comity_comm_set_deadline(comity_comm *comm, double seconds);
 
+/** Memory for a vector that is broadcast or summed without being copied: zeroed, aligned to 64 bytes. Not
+ *  collective.
+ *  \param[out] memory  (bytes) the communicator's, until comity_comm_buffer_free or comity_comm_destroy */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_buffer_new(comity_comm *comm, size_t bytes,
+                                                                  void **memory);
+/** Accepts NULL. Not collective. If an operation failed MPI may still use it: then it stays until the process
+ *  ends. */
+COMITY_API void comity_comm_buffer_free(comity_comm *comm, void *memory);
+
 /** Send `bytes` bytes from the server to all. Collective; `bytes` must match.
  *  \param[in,out] data  (bytes) read on the server, written elsewhere
- *  \return COMITY_OK, COMITY_ERR_TIMEOUT, COMITY_ERR_COMM */
+ *  \return COMITY_OK, COMITY_ERR_TIMEOUT, COMITY_ERR_COMM. The server may be done before a rank that is late has come */
 COMITY_API COMITY_MUST_CHECK comity_status comity_comm_broadcast(comity_comm *comm, void *data, size_t bytes);
 
 /** The same, with the server's status ahead of the data: unless it is COMITY_OK nothing else travels, and every
@@ -77,11 +92,20 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_comm_broadcast_status(comity_c
  *         unspecified */
 COMITY_API COMITY_MUST_CHECK comity_status comity_comm_sum(comity_comm *comm, uint64_t *words, size_t count);
 
-/** Add float vectors onto the server, in whatever order MPI prefers: half the bytes of comity_comm_sum, but
+/** The same when the server has nothing to add: its words on entry do not count. Other ranks call either. A
+ *  server that is alone keeps its words. */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_sum_of_others(comity_comm *comm, uint64_t *words,
+                                                                     size_t count);
+
+/** Add float vectors onto the server, in whatever order is fastest: half the bytes of comity_comm_sum, but
  *  the last bits depend on the number of ranks. Collective; `count` must match.
  *  \param[in,out] values  (count) as in comity_comm_sum */
 COMITY_API COMITY_MUST_CHECK comity_status comity_comm_sum_float(comity_comm *comm, float *values,
                                                                  size_t count);
+
+/** As comity_comm_sum_of_others. */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_sum_float_of_others(comity_comm *comm, float *values,
+                                                                           size_t count);
 
 /** What one gather brought to the server. Owned by the caller; release with comity_gathered_clear. */
 typedef struct comity_gathered {
@@ -91,7 +115,8 @@ typedef struct comity_gathered {
 } comity_gathered;
 
 /** Bring a message of any length from every rank to the server, ordered by rank. Collective; lengths may
- * differ. */
+ *  differ.
+ *  \return COMITY_OK, COMITY_ERR_MEMORY (on all), COMITY_ERR_TIMEOUT, COMITY_ERR_COMM */
 COMITY_API COMITY_MUST_CHECK comity_status comity_comm_gather(comity_comm *comm, const void *data,
                                                               size_t bytes, comity_gathered *gathered);
 COMITY_API void comity_gathered_clear(comity_gathered *gathered);

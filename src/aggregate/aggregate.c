@@ -18,6 +18,7 @@ static const double LARGEST_WHOLE = 0x1p53; /* up to here every whole number is 
 
 struct comity_aggregate {
   const comity_aggregator *aggregator;
+  comity_comm *comm;
   comity_layout layout;
   uint8_t *sums;      /* (layout.length) words of the aggregator, then the counters */
   uint64_t *counters; /* (COUNTERS) */
@@ -43,8 +44,8 @@ static comity_status make_rooms(comity_aggregate *made) {
   return COMITY_OK;
 }
 
-comity_status comity_aggregate_new(const comity_aggregator *aggregator, const comity_layout *layout,
-                                   comity_aggregate **aggregate) {
+comity_status comity_aggregate_new(const comity_aggregator *aggregator, comity_comm *comm,
+                                   const comity_layout *layout, comity_aggregate **aggregate) {
   size_t words;
   COMITY_REQUIRE(
       !__builtin_mul_overflow(layout->length, aggregator->word_bytes, &words) && words <= PTRDIFF_MAX - 1024,
@@ -53,11 +54,14 @@ comity_status comity_aggregate_new(const comity_aggregator *aggregator, const co
   COMITY_TRY(COMITY_NEW(made, 1));
   size_t before = (words + sizeof(uint64_t) - 1) / sizeof(uint64_t) * sizeof(uint64_t);
   *made = (comity_aggregate){.aggregator = aggregator,
+                             .comm = comm,
                              .layout = *layout,
                              .bytes = before + COUNTERS * sizeof(uint64_t),
                              .cohort = 1,
                              .total_weight = 1};
-  comity_status status = COMITY_NEW(made->sums, made->bytes);
+  void *memory = NULL;
+  comity_status status = comity_comm_buffer_new(comm, made->bytes, &memory);
+  made->sums = memory;
   if (status == COMITY_OK)
     status = make_rooms(made);
   if (status != COMITY_OK) {
@@ -72,7 +76,7 @@ comity_status comity_aggregate_new(const comity_aggregator *aggregator, const co
 void comity_aggregate_destroy(comity_aggregate **aggregate) {
   if (aggregate == NULL || *aggregate == NULL)
     return;
-  comity_free((*aggregate)->sums);
+  comity_comm_buffer_free((*aggregate)->comm, (*aggregate)->sums);
   comity_free((*aggregate)->rooms);
   comity_free(*aggregate);
   *aggregate = NULL;
@@ -182,8 +186,13 @@ static void read_fields(const comity_aggregate *aggregate, float *combined) {
 
 comity_status comity_aggregate_finish(comity_aggregate *aggregate, comity_comm *comm, float *combined,
                                       size_t *present) {
-  comity_aggregate_fold(aggregate);
-  COMITY_TRY(aggregate->aggregator->sum(comm, aggregate->sums, aggregate->layout.length, COUNTERS));
+  bool server = comity_comm_is_server(comm) && comity_comm_size(comm) > 1;
+  bool only_receives =
+      server && aggregate->counters[PRESENT] == 0; /* then its sums may stay what they were */
+  if (!only_receives)
+    comity_aggregate_fold(aggregate);
+  COMITY_TRY(
+      aggregate->aggregator->sum(comm, aggregate->sums, aggregate->layout.length, COUNTERS, only_receives));
   if (!comity_comm_is_server(comm))
     return COMITY_OK;
   COMITY_TRY(check_counters(aggregate, aggregate->counters[PRESENT], (double)aggregate->counters[WEIGHT]));

@@ -10,8 +10,9 @@ static void add(void *sums, const float *values, size_t count, double weight) {
 }
 
 /* The counters are words like the others and travel with them. */
-static comity_status sum(comity_comm *comm, void *sums, size_t count, size_t counters) {
-  return comity_comm_sum(comm, sums, count + counters);
+static comity_status sum(comity_comm *comm, void *sums, size_t count, size_t counters, bool only_receives) {
+  return only_receives ? comity_comm_sum_of_others(comm, sums, count + counters)
+                       : comity_comm_sum(comm, sums, count + counters);
 }
 
 static void read(const void *sums, size_t count, double factor, float *values) {

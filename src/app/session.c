@@ -84,7 +84,8 @@ static comity_status with_job(comity_comm *comm, const char *path, char *const *
     status = share_job(comm, path, overrides, count, config);
   comity_comm *own = comm; /* the job's deadline and piece size hold from here on */
   if (status == COMITY_OK) {
-    comity_comm_options options = {.deadline = comity_config_real(config, "comm.deadline"),
+    comity_comm_options options = {.collectives = comity_config_text(config, "comm.collectives"),
+                                   .deadline = comity_config_real(config, "comm.deadline"),
                                    .piece_bytes =
                                        (size_t)(comity_config_real(config, "comm.piece") * 1048576.0)};
     status = comity_comm_new(MPI_COMM_WORLD, &options, &own);

@@ -11,25 +11,22 @@ enum { DEFAULT_PIECE = 256 << 10, SMALLEST_PIECE = sizeof(uint64_t) };
 
 static comity_status allocate(comity_comm *comm, size_t piece) {
   comm->piece = piece;
+  comm->wide = comity_tree_at(comm->members.rank, comm->members.size, COMITY_TREE_WIDE);
   /* Not comity_array: slots are large and pages that nobody touches cost nothing. */
-  size_t bytes = (COMITY_COMM_WINDOW * piece + 63) / 64 * 64;
+  size_t bytes = COMITY_TREE_BINARY * COMITY_COMM_RING * piece, least = COMITY_TREE_WIDE * COMITY_COMM_SHORT;
+  bytes = bytes < least ? least : (bytes + 63) / 64 * 64;
   comm->slots = aligned_alloc(64, bytes);
   COMITY_REQUIRE(comm->slots != NULL, COMITY_ERR_MEMORY,
                  "out of memory: cannot allocate %zu bytes for messages; make comm.piece smaller", bytes);
-  size_t senders = comm->members.rank == COMITY_COMM_SERVER ? (size_t)comm->members.size : 1;
-  COMITY_TRY(COMITY_NEW(comm->words, senders));
-  COMITY_TRY(COMITY_NEW(comm->requests, senders));
-  for (size_t i = 0; i < senders; i++)
-    comm->requests[i] = MPI_REQUEST_NULL;
-  for (int i = 0; i < COMITY_COMM_WINDOW; i++)
-    comm->in_flight[i] = MPI_REQUEST_NULL;
-  return COMITY_OK;
+  COMITY_TRY(COMITY_NEW(comm->head, COMITY_COMM_HEAD));
+  return COMITY_NEW(comm->heads, (size_t)comm->wide.count * COMITY_COMM_HEAD);
 }
 
 /* Whether everybody is ready and cuts alike. The last blocking call: from here on there are deadlines. */
-static comity_status agree_to_start(MPI_Comm whole, comity_status local, uint64_t piece) {
-  uint64_t mine[3] = {(uint64_t)local, piece, ~piece}, most[3];
-  if (MPI_Allreduce(mine, most, 3, MPI_UINT64_T, MPI_MAX, whole) != MPI_SUCCESS)
+static comity_status agree_to_start(MPI_Comm whole, comity_status local, uint64_t piece,
+                                    uint64_t collectives) {
+  uint64_t mine[5] = {(uint64_t)local, piece, ~piece, collectives, ~collectives}, most[5];
+  if (MPI_Allreduce(mine, most, 5, MPI_UINT64_T, MPI_MAX, whole) != MPI_SUCCESS)
     return comity_fail(COMITY_ERR_COMM, "joining the communicator: MPI_Allreduce failed");
   COMITY_TRY(local);
   COMITY_REQUIRE(most[0] == COMITY_OK, (comity_status)most[0],
@@ -38,6 +35,7 @@ static comity_status agree_to_start(MPI_Comm whole, comity_status local, uint64_
   COMITY_REQUIRE(most[1] == ~most[2], COMITY_ERR_ARG,
                  "piece_bytes must match on all ranks, but is %llu on one and %llu on another",
                  (unsigned long long)~most[2], (unsigned long long)most[1]);
+  COMITY_REQUIRE(most[3] == ~most[4], COMITY_ERR_ARG, "collectives must match on all ranks, but do not");
   return COMITY_OK;
 }
 
@@ -56,19 +54,24 @@ comity_status comity_comm_new(MPI_Comm base, const comity_comm_options *options,
   piece = piece < SMALLEST_PIECE ? SMALLEST_PIECE : piece - piece % SMALLEST_PIECE; /* slots are aligned */
   comity_members members;
   comity_comm *made = NULL;
+  const comity_collectives *collectives = NULL;
+  size_t place = 0;
   comity_status status = comity_members_init(&members, base);
   if (members.whole == MPI_COMM_NULL)
     return status;
   if (status == COMITY_OK)
     status = check_options(&chosen, piece);
   if (status == COMITY_OK)
+    status = comity_collectives_find(chosen.collectives, &collectives, &place);
+  if (status == COMITY_OK)
     status = COMITY_NEW(made, 1);
   if (status == COMITY_OK) {
     made->members = members;
     made->deadline = chosen.deadline;
+    made->collectives = collectives;
     status = allocate(made, piece);
   }
-  status = agree_to_start(members.whole, status, piece);
+  status = agree_to_start(members.whole, status, piece, place);
   if (status == COMITY_OK)
     *comm = made;
   else if (made != NULL)
@@ -86,9 +89,10 @@ void comity_comm_destroy(comity_comm **comm) {
   if (made->failure != COMITY_OK) /* MPI may still use what it owns */
     return;
   comity_members_clear(&made->members);
+  comity_comm_free_buffers(made);
   free(made->slots);
-  comity_free(made->words);
-  comity_free(made->requests);
+  comity_free(made->head);
+  comity_free(made->heads);
   comity_free(made);
 }
 
@@ -130,6 +134,7 @@ comity_status comity_call_begin(comity_comm *comm, comity_operation operation, c
   *call = (comity_call){.comm = comm,
                         .operation = operation,
                         .start = now,
+                        .tag = comity_members_tag(&comm->members, comm->sequence++),
                         .deadline = comm->deadline > 0 ? now + comm->deadline : INFINITY};
   return COMITY_OK;
 }
@@ -139,9 +144,5 @@ comity_status comity_call_end(const comity_call *call, uint64_t bytes, comity_st
   cost->calls++;
   cost->bytes += bytes;
   cost->seconds += comity_clock_now() - call->start;
-  if (status == COMITY_ERR_TIMEOUT || status == COMITY_ERR_COMM) {
-    call->comm->failure = status;
-    snprintf(call->comm->failure_message, sizeof call->comm->failure_message, "%s", comity_error_message());
-  }
   return status;
 }

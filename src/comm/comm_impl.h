@@ -6,14 +6,15 @@
 #include <comity/comm.h>
 
 enum {
-  COMITY_COMM_WINDOW = 4,           /* pieces in flight */
+  COMITY_COMM_SERVER = 0,
   COMITY_COMM_MESSAGE_BYTES = 2048, /* the longest text that agree hands on, NUL included */
-  COMITY_COMM_SERVER = 0
+  COMITY_COMM_SHORT = 4096,         /* bytes that travel as one message: MPI needs no handshake for them */
+  COMITY_COMM_HEAD = 2048,          /* bytes that a report sends ahead */
+  COMITY_COMM_RING = 8,             /* pieces of one stream for which there is room */
+  COMITY_COMM_AHEAD = 4,            /* of them, pieces that may arrive before they are looked at */
 };
 
-/* Tags of messages between two members. Messages of one pair and tag arrive in order, and every operation
- * receives all that is sent in it, so a tag per purpose is enough. */
-enum { COMITY_TAG_ARRIVAL = 1, COMITY_TAG_SIZE, COMITY_TAG_STATUS, COMITY_TAG_PIECE };
+/* ------------------------------------------------------------------------------------------- members.c */
 
 /* Where a member is reached. An original rank, a respawned one and a silo differ in nothing else. */
 typedef struct comity_address {
@@ -22,7 +23,7 @@ typedef struct comity_address {
 } comity_address;
 
 /* The current membership. While nobody was lost and nobody joined, the members are exactly the ranks of
- * `whole`, and its collectives are the fast way to all of them. */
+ * `whole`. */
 typedef struct comity_members {
   MPI_Comm whole;
   comity_address *address; /* (size), by member */
@@ -33,33 +34,68 @@ typedef struct comity_members {
 /* Collective over base. Clear it also after a failure; this rank alone may have failed unless `whole` is
  * MPI_COMM_NULL. */
 COMITY_MUST_CHECK comity_status comity_members_init(comity_members *members, MPI_Comm base);
+/* What marks the messages of the operation with this number in this epoch. */
+int comity_members_tag(const comity_members *members, uint64_t sequence);
 /* Collective unless `whole` is MPI_COMM_NULL. */
 void comity_members_clear(comity_members *members);
 
-/* MPI only ever sees memory that the communicator owns: `slots`, `word`, `words`, `message`. So an operation
- * that is given up on may stay unfinished for good without anybody's buffer being read or written later; all
- * that it takes is not to free a communicator that failed. */
+/* ------------------------------------------------------------------------------------------ topology.c */
+
+enum { COMITY_TREE_WIDE = 32, COMITY_TREE_BINARY = 2 };
+
+/* A member's place in a tree whose root is the server. Every subtree is a range of members that begins with
+ * its root; so what comes up a tree is ordered by member, and neighbours on a machine stay neighbours. */
+typedef struct comity_tree {
+  int parent;                      /* -1 at the root */
+  int count;                       /* children: the subtrees [child[i], child[i + 1]) */
+  int child[COMITY_TREE_WIDE + 1]; /* child[count] is where the own subtree ends */
+} comity_tree;
+
+/* 1 <= fan_out <= COMITY_TREE_WIDE: 1 is a chain. */
+comity_tree comity_tree_at(int member, int size, int fan_out);
+/* Levels below the root. */
+int comity_tree_depth(int size, int fan_out);
+/* The tree for `bytes` bytes in pieces of at most `most`, and the size of its pieces, a multiple of 64 where
+ * that is not more than `most`. */
+int comity_tree_fan_out(int size, size_t bytes, size_t most);
+size_t comity_tree_piece(int size, size_t bytes, size_t most);
+
+/* ---------------------------------------------------------------------------------------- the communicator */
+
+typedef struct comity_collectives comity_collectives;
+typedef struct comity_buffer comity_buffer;
+
+/* MPI only ever sees memory that the communicator owns: its buffers, `slots`, `head`, `heads`. So an operation
+ * that is given up on may stay unfinished for good without anybody else's memory being read or written later;
+ * all that it takes is not to free a communicator that failed. */
 struct comity_comm {
   comity_members members;
+  const comity_collectives *collectives;
+  comity_tree wide; /* this member's place in the tree of short messages */
   double deadline;
-  size_t piece;   /* bytes */
-  uint8_t *slots; /* (WINDOW, piece) pieces in flight */
-  MPI_Request in_flight[COMITY_COMM_WINDOW];
-  uint64_t word;         /* this rank's part in collect */
-  uint64_t *words;       /* (size) everybody's, on the server */
-  MPI_Request *requests; /* (size) their receives */
-  char message[COMITY_COMM_MESSAGE_BYTES];
-  comity_status failure; /* of the first operation that could not be finished */
+  uint64_t sequence;      /* operations so far, the same on all members */
+  size_t piece;           /* bytes */
+  uint8_t *slots;         /* messages on their way: (neighbours, COMITY_COMM_RING, piece) */
+  uint8_t *head, *heads;  /* (HEAD) this member's report; (children, HEAD) those of its children */
+  comity_buffer *buffers; /* those of comity_comm_buffer_new */
+  comity_status failure;  /* of the first operation that could not be finished */
   char failure_message[COMITY_COMM_MESSAGE_BYTES];
   comity_operation_cost cost[COMITY_OPERATION_COUNT];
 };
+
+/* Whether MPI may work in this memory: it belongs to one of the communicator's buffers. */
+bool comity_comm_owns(const comity_comm *comm, const void *data, size_t bytes);
+void comity_comm_free_buffers(comity_comm *comm);
+
+/* ------------------------------------------------------------------------------------------- operations */
 
 /* One operation under way. */
 typedef struct comity_call {
   comity_comm *comm;
   comity_operation operation;
   double start, deadline; /* on comity_clock_now; INFINITY = for ever */
-  bool met;               /* everybody has arrived: what is still missing is on its way */
+  int tag;                /* of its messages */
+  bool moving;            /* others have come: what is still missing is on its way */
 } comity_call;
 
 const char *comity_operation_name(comity_operation operation);
@@ -71,43 +107,51 @@ comity_status comity_call_end(const comity_call *call, uint64_t bytes, comity_st
 
 /* COMITY_ERR_COMM with MPI's own text unless `code` is MPI_SUCCESS. */
 COMITY_MUST_CHECK comity_status comity_call_check(const comity_call *call, int code, const char *function);
-/* Until the request is done or the deadline has passed. */
-COMITY_MUST_CHECK comity_status comity_call_wait(const comity_call *call, MPI_Request *request);
+/* Until the request is done or the deadline has passed; then members [first, end) are said to be missing. */
+COMITY_MUST_CHECK comity_status comity_call_wait(const comity_call *call, MPI_Request *request, int first,
+                                                 int end);
 /* COMITY_ERR_TIMEOUT with the operation, the epoch and the time that was waited; `who` is who was missing. */
 COMITY_MUST_CHECK comity_status comity_call_timeout(const comity_call *call, const char *who);
 
-/* One way of moving pieces: what to do with a slot before and after. */
-typedef struct comity_stream comity_stream;
-struct comity_stream {
-  const comity_call *call;
-  void *data;        /* (units) */
-  size_t units;      /* to move in all */
-  size_t unit_bytes; /* pieces hold whole units */
-  int peer;          /* the other member, for messages between two */
-  /* Start moving `units` units at byte `offset` of data by way of `slot`. */
-  comity_status (*start)(const comity_stream *stream, size_t offset, int units, void *slot,
-                         MPI_Request *request);
-  /* Take them out of the slot; NULL when nothing came in. */
-  void (*finish)(const comity_stream *stream, size_t offset, int units, const void *slot);
+/* ----------------------------------------------------------------------------------------- messages.c */
+
+/* Start to move `bytes` bytes, at most INT_MAX, between this member and `peer`, in memory that the
+ * communicator owns. */
+COMITY_MUST_CHECK comity_status comity_call_send(const comity_call *call, int peer, const void *memory,
+                                                 size_t bytes, MPI_Request *request);
+COMITY_MUST_CHECK comity_status comity_call_receive(const comity_call *call, int peer, void *memory,
+                                                    size_t bytes, MPI_Request *request);
+/* Short messages, at most COMITY_COMM_HEAD bytes, from the server to all. */
+COMITY_MUST_CHECK comity_status comity_call_tell(comity_call *call, void *data, size_t bytes);
+/* The server's status to all, with its message if it is a failure. Returns it. */
+COMITY_MUST_CHECK comity_status comity_call_verdict(comity_call *call, comity_status status);
+/* Every member's status and data to the server; all[] is empty elsewhere. COMITY_OK also if a status is not;
+ * `worst` is the most severe on the server and `local` elsewhere. */
+COMITY_MUST_CHECK comity_status comity_call_report(comity_call *call, comity_status local, const void *data,
+                                                   size_t bytes, comity_gathered *all, comity_status *worst);
+
+/* --------------------------------------------------------------------------------------- collectives.c */
+
+/* What is added: its size, and into[i] += from[i]. */
+typedef struct comity_number {
+  size_t bytes;
+  void (*add)(void *into, const void *from, size_t count);
+} comity_number;
+extern const comity_number comity_number_word, comity_number_float;
+
+/* A way to move long vectors. Its name is the name of its file and of the setting that chooses it. */
+struct comity_collectives {
+  const char *name;
+  /* REQUIRED. As comity_comm_broadcast; more than one member. */
+  comity_status (*broadcast)(comity_call *call, void *data, size_t bytes);
+  /* REQUIRED. As comity_comm_sum; with `only_receives` the server's numbers do not count. */
+  comity_status (*sum)(comity_call *call, const comity_number *number, void *data, size_t count,
+                       bool only_receives);
 };
-/* Move all pieces, several at a time, each through a slot of its own. */
-COMITY_MUST_CHECK comity_status comity_stream_run(const comity_stream *stream);
 
-/* Bytes from the server to all, inside an operation. */
-COMITY_MUST_CHECK comity_status comity_call_broadcast(const comity_call *call, void *data, size_t bytes);
-/* The server's status to all, with its message if it is a failure, inside an operation. Returns it. */
-COMITY_MUST_CHECK comity_status comity_call_verdict(const comity_call *call, comity_status status);
-/* Bytes between two members, inside an operation. */
-COMITY_MUST_CHECK comity_status comity_call_send(const comity_call *call, int peer, const void *data,
-                                                 size_t bytes);
-COMITY_MUST_CHECK comity_status comity_call_receive(const comity_call *call, int peer, void *data,
-                                                    size_t bytes);
-
-/* Wait until every rank has come to this operation. Before long messages: MPI moves them on only while it is
- * called, often, which is too costly for waiting for somebody who still trains. */
-COMITY_MUST_CHECK comity_status comity_call_meet(comity_call *call);
-
-/* One word from every rank into comm->words on the server, which knows who is missing. */
-COMITY_MUST_CHECK comity_status comity_call_collect(const comity_call *call, uint64_t word, int tag);
+extern const comity_collectives comity_collectives_tree, comity_collectives_mpi;
+/* NULL is the first of the list. */
+COMITY_MUST_CHECK comity_status comity_collectives_find(const char *name, const comity_collectives **found,
+                                                        size_t *place);
 
 #endif

@@ -24,6 +24,11 @@ comity_status comity_members_init(comity_members *members, MPI_Comm base) {
   return COMITY_OK;
 }
 
+/* Any MPI has 15 bits for a tag. */
+int comity_members_tag(const comity_members *members, uint64_t sequence) {
+  return (int)(members->epoch % (1 << 3) << 12 | sequence % (1 << 12));
+}
+
 void comity_members_clear(comity_members *members) {
   comity_free(members->address);
   if (members->whole != MPI_COMM_NULL)

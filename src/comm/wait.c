@@ -3,12 +3,20 @@
 
 #include <sched.h>
 
-/* Somebody who trains for seconds is waited for asleep. Once all have met, what is missing is on its way, and
- * MPI moves it on only while it is called: then we test for longer before we sleep, but offer the core to
- * other ranks in between. */
-static const double SPIN = 30e-6, SPIN_WHEN_MET = 20e-3;
-static const double SHORTEST_SLEEP = 10e-6, LONGEST_SLEEP = 1e-3, SLEEP_GROWTH = 1.3;
+/* Somebody who trains for seconds is waited for asleep, and never longer than a part of the time that was waited
+ * already. Once others have come, what is missing is on its way, and MPI moves it on only while it is called:
+ * then we test for longer before we sleep, but offer the core to other ranks in between. */
+static const double SPIN = 30e-6, SPIN_WHEN_MOVING = 20e-3;
+static const double SHORTEST_SLEEP = 10e-6, LONGEST_SLEEP = 1e-3, SLEEP_SHARE = 1.0 / 16;
 enum { TESTS_PER_WAKE = 8 };
+
+/* All later operations return this at once. */
+static comity_status give_up(const comity_call *call, comity_status status) {
+  comity_comm *comm = call->comm;
+  comm->failure = status;
+  snprintf(comm->failure_message, sizeof comm->failure_message, "%s", comity_error_message());
+  return status;
+}
 
 comity_status comity_call_check(const comity_call *call, int code, const char *function) {
   if (code == MPI_SUCCESS)
@@ -16,21 +24,32 @@ comity_status comity_call_check(const comity_call *call, int code, const char *f
   char text[MPI_MAX_ERROR_STRING] = "unknown error";
   int length = 0;
   MPI_Error_string(code, text, &length);
-  return comity_fail(COMITY_ERR_COMM, "%s: %s failed in epoch %llu on rank %d: %s",
-                     comity_operation_name(call->operation), function,
-                     (unsigned long long)call->comm->members.epoch, call->comm->members.rank, text);
+  comity_fail(COMITY_ERR_COMM, "%s: %s failed in epoch %llu on rank %d: %s",
+              comity_operation_name(call->operation), function, (unsigned long long)call->comm->members.epoch,
+              call->comm->members.rank, text);
+  return give_up(call, COMITY_ERR_COMM);
 }
 
 comity_status comity_call_timeout(const comity_call *call, const char *who) {
-  return comity_fail(COMITY_ERR_TIMEOUT,
-                     "%s: rank %d waited %.3g s in epoch %llu, but %s; look at what hangs there, or allow "
-                     "more time with comm.deadline",
-                     comity_operation_name(call->operation), call->comm->members.rank,
-                     comity_clock_now() - call->start, (unsigned long long)call->comm->members.epoch, who);
+  comity_fail(COMITY_ERR_TIMEOUT,
+              "%s: rank %d waited %.3g s in epoch %llu, but %s; look at what hangs there, or allow "
+              "more time with comm.deadline",
+              comity_operation_name(call->operation), call->comm->members.rank,
+              comity_clock_now() - call->start, (unsigned long long)call->comm->members.epoch, who);
+  return give_up(call, COMITY_ERR_TIMEOUT);
 }
 
-comity_status comity_call_wait(const comity_call *call, MPI_Request *request) {
-  double begun = 0, sleep = SHORTEST_SLEEP;
+static comity_status nobody_came(const comity_call *call, int first, int end) {
+  char who[80];
+  if (end - first == 1)
+    snprintf(who, sizeof who, "rank %d did not arrive", first);
+  else
+    snprintf(who, sizeof who, "one of ranks %d to %d did not arrive", first, end - 1);
+  return comity_call_timeout(call, who);
+}
+
+comity_status comity_call_wait(const comity_call *call, MPI_Request *request, int first, int end) {
+  double begun = 0;
   for (;;) {
     for (int i = 0; i < TESTS_PER_WAKE; i++) {
       int done = 0;
@@ -38,16 +57,17 @@ comity_status comity_call_wait(const comity_call *call, MPI_Request *request) {
       if (done)
         return COMITY_OK;
     }
-    double now = comity_clock_now();
-    if (now >= call->deadline)
-      return comity_call_timeout(call, "not every rank took part in time");
+    double now = comity_clock_now(), left = call->deadline - now;
+    if (left <= 0)
+      return nobody_came(call, first, end);
     if (begun == 0)
       begun = now;
-    if (now - begun < (call->met ? SPIN_WHEN_MET : SPIN)) {
+    if (now - begun < (call->moving ? SPIN_WHEN_MOVING : SPIN)) {
       sched_yield();
       continue;
     }
-    comity_clock_sleep(sleep < call->deadline - now ? sleep : call->deadline - now);
-    sleep = sleep * SLEEP_GROWTH < LONGEST_SLEEP ? sleep * SLEEP_GROWTH : LONGEST_SLEEP;
+    double sleep = SLEEP_SHARE * (now - begun);
+    sleep = sleep < SHORTEST_SLEEP ? SHORTEST_SLEEP : sleep > LONGEST_SLEEP ? LONGEST_SLEEP : sleep;
+    comity_clock_sleep(sleep < left ? sleep : left);
   }
 }

@@ -94,8 +94,10 @@ static comity_status prepare_participant(comity_run_state *run) {
 static comity_status prepare_memory(comity_run_state *run) {
   const comity_aggregator *aggregator;
   COMITY_TRY(comity_aggregator_find(comity_config_text(run->config, "aggregate.method"), &aggregator));
-  COMITY_TRY(comity_aggregate_new(aggregator, &run->method.protocol.up, &run->aggregate));
-  COMITY_TRY(COMITY_NEW(run->down, run->method.protocol.down.length));
+  COMITY_TRY(comity_aggregate_new(aggregator, run->comm, &run->method.protocol.up, &run->aggregate));
+  void *down;
+  COMITY_TRY(comity_comm_buffer_new(run->comm, run->method.protocol.down.length * sizeof *run->down, &down));
+  run->down = down;
   COMITY_TRY(COMITY_NEW(run->cohort, run->want));
   COMITY_TRY(COMITY_NEW(run->epochs_of, run->want));
   COMITY_TRY(COMITY_NEW(run->work, run->want));
@@ -140,9 +142,10 @@ void comity_run_close(comity_run_state *run) {
   comity_federation_destroy(&run->federation);
   comity_report_clear(&run->report);
   comity_message_clear(&run->closing);
-  void *owned[] = {run->job,          run->down,         run->combined, run->global,
-                   run->work,         run->server_state, run->cohort,   run->epochs_of,
-                   run->client_state, run->owner,        run->ledgers,  run->parts};
+  comity_comm_buffer_free(run->comm, run->down);
+  void *owned[] = {run->job,          run->combined, run->global,    run->work,
+                   run->server_state, run->cohort,   run->epochs_of, run->client_state,
+                   run->owner,        run->ledgers,  run->parts};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
     comity_free(owned[i]);
   comity_logger_destroy(&run->logger);

@@ -20,16 +20,16 @@ static fixture open_fixture(const comity_aggregator *aggregator) {
   comity_layout layout = {0};
   assert_int_equal(comity_layout_add(&layout, "update", LENGTH, COMITY_COMBINE_MEAN), COMITY_OK);
   assert_int_equal(comity_layout_add(&layout, "steps", 1, COMITY_COMBINE_SUM), COMITY_OK);
-  assert_int_equal(comity_aggregate_new(aggregator, &layout, &made.aggregate), COMITY_OK);
   assert_int_equal(comity_comm_new(MPI_COMM_SELF, NULL, &made.comm), COMITY_OK);
+  assert_int_equal(comity_aggregate_new(aggregator, made.comm, &layout, &made.aggregate), COMITY_OK);
   return made;
 }
 
 static void close_fixture(fixture *made) {
-  comity_comm_destroy(&made->comm);
   comity_aggregate_destroy(&made->aggregate);
   assert_null(made->aggregate);
   comity_aggregate_destroy(&made->aggregate);
+  comity_comm_destroy(&made->comm);
 }
 
 static void expect(fixture *made, size_t present, const float *expected) {

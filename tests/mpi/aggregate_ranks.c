@@ -37,8 +37,8 @@ static void combine(const char *method, MPI_Comm base, int shift, float *combine
   float *fields;
   assert_int_equal(COMITY_NEW(fields, layout.length), COMITY_OK);
   assert_int_equal(comity_aggregator_find(method, &aggregator), COMITY_OK);
-  assert_int_equal(comity_aggregate_new(aggregator, &layout, &aggregate), COMITY_OK);
   assert_int_equal(comity_comm_new(base, &options, &comm), COMITY_OK);
+  assert_int_equal(comity_aggregate_new(aggregator, comm, &layout, &aggregate), COMITY_OK);
   for (size_t k = 0; k < CLIENTS; k++)
     total += fill(k, fields);
   comity_aggregate_begin(aggregate, CLIENTS, total);
@@ -52,8 +52,8 @@ static void combine(const char *method, MPI_Comm base, int shift, float *combine
   assert_int_equal(comity_aggregate_finish(aggregate, comm, combined, &present), COMITY_OK);
   if (comity_comm_is_server(comm))
     assert_int_equal(present, CLIENTS - 1);
-  comity_comm_destroy(&comm);
   comity_aggregate_destroy(&aggregate);
+  comity_comm_destroy(&comm);
   comity_free(fields);
 }
 
@@ -87,14 +87,14 @@ static void more_weight_than_announced_is_refused_on_the_server(void **state) {
   size_t present = 0;
   assert_int_equal(comity_layout_add(&layout, "update", 1, COMITY_COMBINE_MEAN), COMITY_OK);
   assert_int_equal(comity_aggregator_find("exact", &aggregator), COMITY_OK);
-  assert_int_equal(comity_aggregate_new(aggregator, &layout, &aggregate), COMITY_OK);
   assert_int_equal(comity_comm_new(MPI_COMM_WORLD, NULL, &comm), COMITY_OK);
+  assert_int_equal(comity_aggregate_new(aggregator, comm, &layout, &aggregate), COMITY_OK);
   comity_aggregate_begin(aggregate, (size_t)world_size(), 3);
   assert_int_equal(comity_aggregate_add(aggregate, &one, 3), COMITY_OK);
   comity_status status = comity_aggregate_finish(aggregate, comm, &combined, &present);
   assert_int_equal(status, world_rank() == 0 && world_size() > 1 ? COMITY_ERR_ARG : COMITY_OK);
-  comity_comm_destroy(&comm);
   comity_aggregate_destroy(&aggregate);
+  comity_comm_destroy(&comm);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -29,19 +29,20 @@ static comity_status long_sum(comity_comm *comm, uint64_t *words) {
   return comity_comm_sum(comm, words, LONG);
 }
 
+/* The server may be done before the last rank has come; then the next operation notices. */
 static comity_status long_broadcast(comity_comm *comm, uint64_t *words) {
-  return comity_comm_broadcast(comm, words, LONG * sizeof *words);
+  COMITY_TRY(comity_comm_broadcast(comm, words, LONG * sizeof *words));
+  return comity_comm_agree(comm, COMITY_OK);
 }
 
 static const struct {
   const char *name;
   operation *run;
-  bool names_rank;
-} cases[] = {{"agree", agree, true},
-             {"gather", gather, true},
-             {"sum", short_sum, false},
-             {"sum", long_sum, true},
-             {"broadcast", long_broadcast, true}};
+} cases[] = {{"agree: ", agree},
+             {"gather: ", gather},
+             {"sum: ", short_sum},
+             {"sum: ", long_sum},
+             {"", long_broadcast}};
 enum { CASES = sizeof cases / sizeof *cases };
 
 /* The server is sure to notice that the last rank is missing; others only where they need the server's word.
@@ -64,12 +65,12 @@ static void a_deadline_passes_on_ranks_that_wait(void **state) {
     if (world_rank() != 0)
       continue;
     char name[32];
-    snprintf(name, sizeof name, "rank %d did not arrive", missing);
+    snprintf(name, sizeof name, "%d did not arrive", missing);
     assert_int_equal(status, COMITY_ERR_TIMEOUT);
     assert_true(waited >= DEADLINE);
     assert_int_equal(strncmp(comity_error_message(), cases[i].name, strlen(cases[i].name)), 0);
     assert_non_null(strstr(comity_error_message(), "epoch 0"));
-    assert_true(!cases[i].names_rank || strstr(comity_error_message(), name) != NULL);
+    assert_non_null(strstr(comity_error_message(), name));
     start = comity_clock_now();
     assert_int_equal(comity_comm_agree(comms[i], comity_fail(COMITY_ERR_DATA, "own trouble")),
                      COMITY_ERR_TIMEOUT);
