@@ -1,5 +1,5 @@
 /** \file kernel.h
- *  Who computes the products of layers: OpenBLAS, Comity's own vector code, or oneDNN. A kind of product is a
+ *  Passes over all parameters, and who computes the products of layers: OpenBLAS, Comity's own vector code, or oneDNN. A kind of product is a
  * table of functions with several implementations; which one computes a product follows from its shape, the
  * processor and the build, never from rank, time or measurement, so the same job gives the same bits on equal
  * machines. `model.kernels` forces one. Not collective; knows nothing of MPI.
@@ -38,6 +38,26 @@ COMITY_API const char *comity_kernels_text(char text[COMITY_KERNELS_TEXT]);
 /** Equal on two ranks exactly if their kernels compute the same bits: a hash of instruction set, versions and
  * the rules of choice. */
 COMITY_API uint64_t comity_kernels_fingerprint(void);
+
+/* ------------------------------------------------------------------------------------------------- passes */
+
+/** Passes over all parameters, the same bits with every instruction set. Arrays do not overlap. */
+typedef struct comity_passes {
+  comity_isa isa;
+  /** The largest magnitude; infinite or NaN when one of the values is, 0 when there are none. */
+  float (*largest)(const float *values, size_t count);
+  /** words += round(scale * value), to nearest, ties to even, modulo 2^64; no |scale * value| is above 2^62. */
+  void (*fold)(const float *values, size_t count, double scale, uint64_t *words);
+  /** values = scale * words, which are signed, in double and then rounded to float. */
+  void (*unfold)(const uint64_t *words, size_t count, double scale, float *values);
+  /** sums = sums + factor * values, in double and then rounded to float. */
+  void (*add)(const float *values, size_t count, double factor, float *sums);
+} comity_passes;
+
+/** The fastest that this processor can run. */
+COMITY_API const comity_passes *comity_passes_best(void);
+/** Those of one instruction set; NULL when this build or processor lacks it. For tests. */
+COMITY_API const comity_passes *comity_passes_of(comity_isa isa);
 
 /* -------------------------------------------------------------------------------------------------- dense */
 

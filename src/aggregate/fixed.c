@@ -2,10 +2,8 @@
  */
 #include "aggregate_impl.h"
 
-#include "core/core_impl.h"
-
+#include <comity/kernel.h>
 #include <math.h>
-#include <string.h>
 
 static const double UNIT = 0x1p40; /* 2^COMITY_FIXED_BITS */
 
@@ -15,7 +13,7 @@ static bool fits(float value, double scale, double limit) {
 
 size_t comity_fixed_check(const float *values, size_t count, double weight, double limit) {
   double scale = weight * UNIT;
-  if (fits(comity_largest(values, count), scale, limit))
+  if (fits(comity_passes_best()->largest(values, count), scale, limit))
     return count;
   size_t good = 0;
   while (good < count && fits(values[good], scale, limit))
@@ -23,27 +21,8 @@ size_t comity_fixed_check(const float *values, size_t count, double weight, doub
   return good;
 }
 
-/* Below 2^51, adding 1.5 * 2^52 leaves the nearest integer, ties to even, in the low bits of a double: the
- * hardware's own rounding, and plain adds that vectorise where a conversion to 64-bit integers does not. */
-static void fold_small(const float *values, size_t count, double scale, uint64_t *words) {
-  const double shift = 0x1.8p52;
-  uint64_t shift_bits;
-  memcpy(&shift_bits, &shift, sizeof shift_bits);
-  for (size_t i = 0; i < count; i++) {
-    double shifted = (double)values[i] * scale + shift;
-    uint64_t bits;
-    memcpy(&bits, &shifted, sizeof bits);
-    words[i] += bits - shift_bits;
-  }
-}
-
 void comity_fixed_fold(const float *values, size_t count, double weight, uint64_t *words) {
-  double scale = weight * UNIT;
-  if ((double)comity_largest(values, count) * fabs(scale) < 0x1p51)
-    fold_small(values, count, scale, words);
-  else
-    for (size_t i = 0; i < count; i++)
-      words[i] += (uint64_t)(int64_t)rint((double)values[i] * scale);
+  comity_passes_best()->fold(values, count, weight * UNIT, words);
 }
 
 comity_status comity_fixed_add(const float *values, size_t count, double weight, double limit,
@@ -55,21 +34,8 @@ comity_status comity_fixed_add(const float *values, size_t count, double weight,
   return COMITY_OK;
 }
 
-/* What (double)(int64_t)word gives, by operations that are vectors everywhere: set into the low bits of 2^52
- * and of 2^84, a word's halves are doubles without rounding (the upper half's sign turned around), and only the
- * last sum rounds. */
-static double to_double(uint64_t word) {
-  uint64_t low = (word & UINT32_MAX) | 0x4330000000000000, high = word >> 32 ^ 0x4530000080000000;
-  double lower, upper;
-  memcpy(&lower, &low, sizeof lower);
-  memcpy(&upper, &high, sizeof upper);
-  return upper - (0x1p84 + 0x1p63 + 0x1p52) + lower;
-}
-
 void comity_fixed_read(const uint64_t *words, size_t count, double factor, float *values) {
-  double scale = factor / UNIT;
-  for (size_t i = 0; i < count; i++)
-    values[i] = (float)(to_double(words[i]) * scale);
+  comity_passes_best()->unfold(words, count, factor / UNIT, values);
 }
 
 uint64_t comity_fixed_from(double value) {

@@ -1,14 +1,13 @@
 /* The plain float sum: half the bytes, but its last bits depend on the number of ranks and the order. */
 #include "aggregate_impl.h"
 
-#include "core/core_impl.h"
-
+#include <comity/kernel.h>
 #include <float.h>
 #include <math.h>
 
 /* Half of what a float holds, as the exact sum leaves half of a word, so that rounding cannot overflow. */
 static size_t check(const float *values, size_t count, double weight, double part) {
-  double limit = part * (FLT_MAX / 2.0), largest = comity_largest(values, count);
+  double limit = part * (FLT_MAX / 2.0), largest = comity_passes_best()->largest(values, count);
   if (isfinite(largest) && fabs(largest * weight) <= limit)
     return count;
   size_t good = 0;

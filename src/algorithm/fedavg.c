@@ -4,6 +4,8 @@
  * AISTATS 2017, algorithm 1. */
 #include "algorithm_impl.h"
 
+#include <comity/kernel.h>
+
 typedef struct fedavg {
   size_t parameters;
   double server_rate;
@@ -38,8 +40,7 @@ static comity_status fedsgd_open(const comity_config *config, const comity_probl
 static comity_status step(void *self, const comity_server_view *server, const float *combined) {
   const fedavg *method = self;
   COMITY_TRY(comity_combined_check(method->name, &method->up, combined));
-  for (size_t i = 0; i < method->parameters; i++)
-    server->model[i] = (float)(server->model[i] + method->server_rate * combined[i]);
+  comity_passes_best()->add(combined, method->parameters, method->server_rate, server->model);
   return comity_stepped_check(method->name, server->model, method->parameters);
 }
 

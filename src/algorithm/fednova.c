@@ -4,6 +4,8 @@
  * heterogeneous federated optimization, NeurIPS 2020, equations 4, 8 and section 4.1. */
 #include "algorithm_impl.h"
 
+#include <comity/kernel.h>
+
 typedef struct fednova {
   size_t parameters;
   double server_rate;
@@ -37,8 +39,7 @@ static comity_status fednova_step(void *self, const comity_server_view *server, 
   const fednova *method = self;
   COMITY_TRY(comity_combined_check("fednova", &method->up, combined));
   double stretch = method->server_rate * combined[method->parameters];
-  for (size_t i = 0; i < method->parameters; i++)
-    server->model[i] = (float)(server->model[i] + stretch * combined[i]);
+  comity_passes_best()->add(combined, method->parameters, stretch, server->model);
   return comity_stepped_check("fednova", server->model, method->parameters);
 }
 

@@ -4,6 +4,8 @@
  * MLSys 2020, algorithm 2. */
 #include "algorithm_impl.h"
 
+#include <comity/kernel.h>
+
 typedef struct fedprox {
   size_t parameters;
   double server_rate;
@@ -35,8 +37,7 @@ static void fedprox_gradient(void *self, const comity_client_view *client, float
 static comity_status fedprox_step(void *self, const comity_server_view *server, const float *combined) {
   const fedprox *method = self;
   COMITY_TRY(comity_combined_check("fedprox", &method->up, combined));
-  for (size_t i = 0; i < method->parameters; i++)
-    server->model[i] = (float)(server->model[i] + method->server_rate * combined[i]);
+  comity_passes_best()->add(combined, method->parameters, method->server_rate, server->model);
   return comity_stepped_check("fedprox", server->model, method->parameters);
 }
 

@@ -1,8 +1,7 @@
 /* An opened algorithm: settings checked, fields declared, defaults filled in. */
 #include "algorithm_impl.h"
 
-#include "core/core_impl.h"
-
+#include <comity/kernel.h>
 #include <math.h>
 #include <string.h>
 
@@ -97,7 +96,7 @@ static float subtract(const float *model, const float *before, size_t count, flo
       memcpy(up + at, model + at, block * sizeof *up);
     for (size_t i = at; i < at + block; i++)
       up[i] -= before[i];
-    float here = comity_largest(up + at, block);
+    float here = comity_passes_best()->largest(up + at, block);
     largest = isnan(largest) || largest >= here ? largest : here;
   }
   return largest;
@@ -107,7 +106,7 @@ float comity_method_end(const comity_method *method, const comity_client_view *c
   const comity_layout *layout = &method->protocol.up;
   if (method->algorithm->client_end != NULL) {
     method->algorithm->client_end(method->self, client);
-    return comity_largest(client->up, layout->length);
+    return comity_passes_best()->largest(client->up, layout->length);
   }
   const comity_field *model = &method->protocol.down.field[method->down_model];
   const comity_field *update = comity_layout_find(layout, "update");
@@ -131,7 +130,7 @@ comity_status comity_protocol_begin(comity_protocol *protocol, size_t parameters
 }
 
 comity_status comity_combined_check(const char *algorithm, const comity_layout *up, const float *combined) {
-  if (isfinite(comity_largest(combined, up->length)))
+  if (isfinite(comity_passes_best()->largest(combined, up->length)))
     return COMITY_OK;
   for (size_t f = 0; f < up->count; f++)
     for (size_t i = 0; i < up->field[f].length; i++)
@@ -142,7 +141,7 @@ comity_status comity_combined_check(const char *algorithm, const comity_layout *
 }
 
 comity_status comity_stepped_check(const char *algorithm, const float *model, size_t parameters) {
-  if (isfinite(comity_largest(model, parameters)))
+  if (isfinite(comity_passes_best()->largest(model, parameters)))
     return COMITY_OK;
   for (size_t i = 0; i < parameters; i++)
     COMITY_REQUIRE(isfinite(model[i]), COMITY_ERR_NUMERIC,

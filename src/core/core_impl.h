@@ -72,9 +72,6 @@ COMITY_MUST_CHECK comity_status comity_file_read(const char *path, char **text, 
 /* Write a whole file aside and commit it. */
 COMITY_MUST_CHECK comity_status comity_file_write(const char *path, const char *text, size_t length);
 
-/* The largest magnitude of values (count); infinite or NaN when one of them is. 0 when there are none. */
-float comity_largest(const float *values, size_t count);
-
 /* The candidate with the least edit distance to `word` (neighbours swapped count once, upper case as lower
  * case), the first of several; NULL when there is none. For "did you mean". */
 const char *comity_nearest(const char *word, const char *const *candidates, size_t count);

@@ -22,6 +22,8 @@ extern const size_t comity_conv_kernel_count;
 extern const comity_conv_kernel comity_conv_openblas, comity_conv_winograd_base, comity_conv_winograd_avx2,
     comity_conv_winograd_avx512, comity_conv_direct_base, comity_conv_direct_avx2, comity_conv_direct_avx512;
 
+extern const comity_passes comity_passes_base, comity_passes_avx2, comity_passes_avx512;
+
 /* A dense layer's bias_sink = keep bias_sink + scale (sums of dy's columns), for kernels that are products
  * alone. */
 void comity_dense_bias(const comity_dense_shape *shape, const float *dy, float keep, float scale,

@@ -1,8 +1,7 @@
 /* One client's round of local training, in memory that was planned once. */
 #include "train_impl.h"
 
-#include "core/core_impl.h"
-
+#include <comity/kernel.h>
 #include <math.h>
 #include <string.h>
 
@@ -319,7 +318,7 @@ comity_status comity_trainer_run(comity_trainer *trainer, const comity_train_tas
   float largest = comity_method_end(method, &now.view);
   if (!isfinite(loss))
     return not_finite(task, "the training loss", now.view.steps, now.view.rate);
-  if (!isfinite(largest) || !isfinite(comity_largest(trainer->state, kept)))
+  if (!isfinite(largest) || !isfinite(comity_passes_best()->largest(trainer->state, kept)))
     return not_finite(task, "the update", now.view.steps, now.view.rate);
 
   if (kept > 0)
