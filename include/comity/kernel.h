@@ -126,6 +126,28 @@ typedef struct comity_conv_kernel {
 COMITY_API const comity_conv_kernel *comity_conv_choose(const comity_conv_shape *shape,
                                                         comity_kernels kernels);
 
+/* -------------------------------------------------------------------------------------------- elementwise */
+
+/** What is done to each number by itself or to sums over few of them. Not affected by model.kernels. */
+typedef struct comity_elementwise {
+  comity_isa isa;
+  /** to[i] = (float)(from[i] * scale), computed in double. */
+  void (*from_bytes)(const uint8_t *from, size_t count, double scale, float *to);
+  /** y = max(x, 0), NaN passing; y may be x. */
+  void (*relu)(const float *x, size_t count, float *y);
+  /** dy = 0 where y, the output of relu, is not above 0. */
+  void (*relu_back)(const float *y, size_t count, float *dy);
+  /** The sum of squares, in double, in a fixed order. */
+  double (*squares)(const float *x, size_t count);
+  /** Softmax cross-entropy of z (count, width) with labels y (count).
+   *  \param[out] dz  (count, width) d (mean loss) / d z
+   *  \return the sum of losses; NaN if a label is none of 0 ... width-1 */
+  double (*cross_entropy)(const float *z, const float *y, size_t count, size_t width, float *dz);
+} comity_elementwise;
+
+/** For this processor. */
+COMITY_API const comity_elementwise *comity_elementwise_choose(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -2,6 +2,8 @@
  * type, then standardised: the same numbers whatever the batch. */
 #include "data_impl.h"
 
+#include <comity/kernel.h>
+
 #include <math.h>
 #include <string.h>
 
@@ -11,13 +13,16 @@
     for (size_t i = 0; i < count; i++)                                                                       \
       to[i] = (float)((double)from[i] * scale);                                                              \
   }
-CONVERTER(convert_u8, uint8_t)
 CONVERTER(convert_i8, int8_t)
 CONVERTER(convert_i16, int16_t)
 CONVERTER(convert_u16, uint16_t)
 CONVERTER(convert_i32, int32_t)
 CONVERTER(convert_scaled_f32, float)
 CONVERTER(convert_f64, double)
+
+static void convert_u8(const void *stored, size_t count, double scale, float *restrict to) {
+  comity_elementwise_choose()->from_bytes(stored, count, scale, to);
+}
 
 static void convert_f32(const void *stored, size_t count, double scale, float *restrict to) {
   if (scale == 1)

@@ -108,7 +108,9 @@ COMITY_INLINE void row_of_filters(const size_t wide, size_t high, const comity_c
     break;
     COMITY_HIGH(1)
     COMITY_HIGH(2)
-    COMITY_HIGH(3) COMITY_HIGH(4) COMITY_HIGH(5) COMITY_HIGH(6)
+    COMITY_HIGH(3)
+    COMITY_HIGH(4)
+    COMITY_HIGH(5) COMITY_HIGH(6)
 #if defined(__AVX512F__)
         COMITY_HIGH(7) COMITY_HIGH(8) COMITY_HIGH(9) COMITY_HIGH(10) COMITY_HIGH(11) COMITY_HIGH(12)
             COMITY_HIGH(13) COMITY_HIGH(14)

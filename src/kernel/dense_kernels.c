@@ -1,8 +1,6 @@
 /* The list of dense kernels, and the choice among them. */
 #include "kernel_impl.h"
 
-#include <string.h>
-
 const comity_dense_kernel *const comity_dense_kernels[] = {
 #if defined(COMITY_X86)
     &comity_dense_native_avx512,
@@ -13,16 +11,13 @@ const comity_dense_kernel *const comity_dense_kernels[] = {
 };
 const size_t comity_dense_kernel_count = sizeof comity_dense_kernels / sizeof comity_dense_kernels[0];
 
-/* The first of this name that this processor can run and that fits; NULL if there is none. */
-static const comity_dense_kernel *named(const char *name, const comity_dense_shape *shape) {
+static const comity_dense_kernel *native(void) {
+#if defined(COMITY_X86)
   comity_isa best = comity_isa_best();
-  for (size_t i = 0; i < comity_dense_kernel_count; i++) {
-    const comity_dense_kernel *kernel = comity_dense_kernels[i];
-    if (kernel->isa <= best && strcmp(kernel->name, name) == 0 &&
-        (kernel->fits == NULL || kernel->fits(shape)))
-      return kernel;
-  }
-  return NULL;
+  if (best > COMITY_ISA_BASE)
+    return best == COMITY_ISA_AVX512 ? &comity_dense_native_avx512 : &comity_dense_native_avx2;
+#endif
+  return &comity_dense_native_base;
 }
 
 /* Measured on one core of a Xeon with AVX-512 (GFLOP/s, forward / data / update):
@@ -37,12 +32,10 @@ static bool native_is_faster(const comity_dense_shape *shape) {
 }
 
 const comity_dense_kernel *comity_dense_choose(const comity_dense_shape *shape, comity_kernels kernels) {
-  const comity_dense_kernel *chosen = NULL;
+  const comity_dense_kernel *chosen = &comity_dense_openblas;
   if (kernels == COMITY_KERNELS_NATIVE || (kernels == COMITY_KERNELS_AUTO && native_is_faster(shape)))
-    chosen = named("native", shape);
-  if (kernels == COMITY_KERNELS_ONEDNN)
-    chosen = named("onednn", shape);
-  return chosen == NULL ? &comity_dense_openblas : chosen;
+    chosen = native();
+  return chosen->fits == NULL || chosen->fits(shape) ? chosen : &comity_dense_openblas;
 }
 
 void comity_dense_bias(const comity_dense_shape *shape, const float *dy, float keep, float scale,

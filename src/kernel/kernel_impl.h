@@ -9,7 +9,7 @@
 
 #include <comity/kernel.h>
 
-/* All that this build has: those of the best instruction set first. */
+/* All that this build has, the largest instruction set first. */
 extern const comity_dense_kernel *const comity_dense_kernels[];
 extern const size_t comity_dense_kernel_count;
 
@@ -23,6 +23,10 @@ extern const comity_conv_kernel comity_conv_openblas, comity_conv_winograd_base,
     comity_conv_winograd_avx512, comity_conv_direct_base, comity_conv_direct_avx2, comity_conv_direct_avx512;
 
 extern const comity_passes comity_passes_base, comity_passes_avx2, comity_passes_avx512;
+
+extern const comity_elementwise *const comity_elementwise_tables[];
+extern const size_t comity_elementwise_table_count;
+extern const comity_elementwise comity_elementwise_base, comity_elementwise_avx2, comity_elementwise_avx512;
 
 /* A dense layer's bias_sink = keep bias_sink + scale (sums of dy's columns), for kernels that are products
  * alone. */

@@ -41,3 +41,18 @@ uint64_t comity_kernels_fingerprint(void) {
     hash = (hash ^ (unsigned char)*c) * 1099511628211U;
   return hash;
 }
+
+const comity_elementwise *const comity_elementwise_tables[] = {
+#if defined(COMITY_X86)
+    &comity_elementwise_avx512, &comity_elementwise_avx2,
+#endif
+    &comity_elementwise_base};
+const size_t comity_elementwise_table_count =
+    sizeof comity_elementwise_tables / sizeof comity_elementwise_tables[0];
+
+const comity_elementwise *comity_elementwise_choose(void) {
+  const comity_elementwise *const *table = comity_elementwise_tables;
+  for (comity_isa best = comity_isa_best(); (*table)->isa > best; table++)
+    ;
+  return *table;
+}

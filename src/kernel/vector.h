@@ -11,14 +11,15 @@
 #endif
 
 #if defined(__AVX512F__)
-enum { LANES = 16 };
+#define LANES 16
 #elif defined(__AVX2__)
-enum { LANES = 8 };
+#define LANES 8
 #else
-enum { LANES = 4 };
+#define LANES 4
 #endif
 
 typedef float vector __attribute__((vector_size(4 * LANES)));
+typedef int32_t vector_bits __attribute__((vector_size(4 * LANES)));
 
 /* Neither a call nor a loop may stay between a kernel and its registers: arrays of vectors live there only when all their
  * indices are constants. */
@@ -39,21 +40,26 @@ COMITY_INLINE void vector_store(float *to, vector v) { memcpy(to, &v, sizeof v);
 
 COMITY_INLINE vector vector_all(float value) { return value - (vector){0}; }
 
-/* The first `count` <= LANES numbers; the others are 0 and not read. */
-COMITY_INLINE vector vector_load_part(const float *from, size_t count) {
+/* The first `count` <= LANES numbers; the others are not read, and those of `rest` instead. */
+COMITY_INLINE vector vector_load_or(const float *from, size_t count, vector rest) {
 #if defined(__AVX512F__)
-  return (vector)_mm512_maskz_loadu_ps((__mmask16)((1U << count) - 1), from);
+  return (vector)_mm512_mask_loadu_ps((__m512)rest, (__mmask16)((1U << count) - 1), from);
 #elif defined(__AVX2__)
   __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  return (vector)_mm256_maskload_ps(from, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), lane));
+  __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), lane);
+  return (vector)_mm256_blendv_ps((__m256)rest, _mm256_maskload_ps(from, mask), (__m256)mask);
 #else
-  vector v = {0};
   COMITY_UNROLL
   for (size_t i = 0; i < LANES; i++)
     if (i < count)
-      v[i] = from[i];
-  return v;
+      rest[i] = from[i];
+  return rest;
 #endif
+}
+
+/* The same, with zeros. */
+COMITY_INLINE vector vector_load_part(const float *from, size_t count) {
+  return vector_load_or(from, count, (vector){0});
 }
 
 /* Store only the first `count` <= LANES numbers. */
@@ -71,35 +77,49 @@ COMITY_INLINE void vector_store_part(float *to, vector v, size_t count) {
 #endif
 }
 
+/* F(lane, half) for each lane, as indices of a shuffle. */
+#if LANES == 16
+#define EACH_LANE(F, h)                                                                                      \
+  F(0, h), F(1, h), F(2, h), F(3, h), F(4, h), F(5, h), F(6, h), F(7, h), F(8, h), F(9, h), F(10, h),        \
+      F(11, h), F(12, h), F(13, h), F(14, h), F(15, h)
+#elif LANES == 8
+#define EACH_LANE(F, h) F(0, h), F(1, h), F(2, h), F(3, h), F(4, h), F(5, h), F(6, h), F(7, h)
+#else
+#define EACH_LANE(F, h) F(0, h), F(1, h), F(2, h), F(3, h)
+#endif
+#define LANE_SWAP(i, h) ((i) ^ (h))
+#define LANE_LOW(i, h) ((i) & (h) ? LANES + (i) - (h) : (i))
+#define LANE_HIGH(i, h) ((i) & (h) ? LANES + (i) : (i) + (h))
+
+/* Lanes whose numbers differ in the bit `half` change places. */
+COMITY_INLINE vector vector_swap(vector v, int half) {
+#define SWAP(h) __builtin_shufflevector(v, v, EACH_LANE(LANE_SWAP, h))
+#if LANES == 16
+  if (half == 8)
+    return SWAP(8);
+#endif
+#if LANES >= 8
+  if (half == 4)
+    return SWAP(4);
+#endif
+  return half == 2 ? SWAP(2) : SWAP(1);
+}
+
 /* Lanes whose number has the bit `half`: the sum of b's lane and of the one `half` before it; the others: of
  * a's lane and of the one `half` after it. */
 COMITY_INLINE vector vector_fold(vector a, vector b, int half) {
-#if defined(__AVX512F__)
+#define FOLD(h)                                                                                              \
+  __builtin_shufflevector(a, b, EACH_LANE(LANE_LOW, h)) +                                                    \
+      __builtin_shufflevector(a, b, EACH_LANE(LANE_HIGH, h))
+#if LANES == 16
   if (half == 8)
-    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
-           __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
-  if (half == 4)
-    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27) +
-           __builtin_shufflevector(a, b, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31);
-  if (half == 2)
-    return __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29) +
-           __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
-  return __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30) +
-         __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
-#elif defined(__AVX2__)
-  if (half == 4)
-    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) +
-           __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
-  if (half == 2)
-    return __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13) +
-           __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15);
-  return __builtin_shufflevector(a, b, 0, 8, 2, 10, 4, 12, 6, 14) +
-         __builtin_shufflevector(a, b, 1, 9, 3, 11, 5, 13, 7, 15);
-#else
-  if (half == 2)
-    return __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
-  return __builtin_shufflevector(a, b, 0, 4, 2, 6) + __builtin_shufflevector(a, b, 1, 5, 3, 7);
+    return FOLD(8);
 #endif
+#if LANES >= 8
+  if (half == 4)
+    return FOLD(4);
+#endif
+  return half == 2 ? FOLD(2) : FOLD(1);
 }
 
 /* The sums of the lanes of each of `count` vectors, a power of two <= LANES; that of v[i] stands in lane
@@ -111,6 +131,44 @@ COMITY_INLINE vector vector_sums(vector *v, int count) {
   for (int i = 0; i < (left + 1) / 2; i++)
     v[i] = vector_fold(v[i], v[i + left / 2], half);
   return v[0];
+}
+
+/* The sum, or the largest, of all lanes, in each of them. Which of a number and a NaN is larger is left open. */
+COMITY_INLINE vector vector_sum(vector v) {
+  COMITY_UNROLL
+  for (int half = LANES / 2; half > 0; half /= 2)
+    v += vector_swap(v, half);
+  return v;
+}
+
+COMITY_INLINE vector vector_larger(vector a, vector b) {
+  vector_bits more = a > b;
+  return (vector)((more & (vector_bits)a) | (~more & (vector_bits)b));
+}
+
+COMITY_INLINE vector vector_largest(vector v) {
+  COMITY_UNROLL
+  for (int half = LANES / 2; half > 0; half /= 2)
+    v = vector_larger(v, vector_swap(v, half));
+  return v;
+}
+
+/* e^x for x <= 88, within 2 units in the last place; 0 below -87.3, where the result would not be normal. x is
+ * split into n log 2 + r with |r| <= log(2)/2, log 2 being the sum of two floats so that r is exact enough. */
+COMITY_INLINE vector vector_exp(vector x) {
+  const float magic =
+      12582912.0F; /* 1.5 * 2^23: adding it rounds to an integer, which the low bits then hold */
+  vector shifted = x * 1.44269504F + magic, n = shifted - magic;
+  vector r = x - n * 0.693359375F;
+  r = r + n * 2.12194440e-4F;
+  vector p = r * 1.9875691500e-4F + 1.3981999507e-3F;
+  p = p * r + 8.3334519073e-3F;
+  p = p * r + 4.1665795894e-2F;
+  p = p * r + 1.6666665459e-1F;
+  p = p * r + 5.0000001201e-1F;
+  p = p * (r * r) + r + 1.0F;
+  vector_bits power = ((vector_bits)shifted << 23) + 0x3F800000;
+  return (vector)((vector_bits)(p * (vector)power) & ~(x < -87.3F));
 }
 
 #endif

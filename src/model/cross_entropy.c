@@ -21,22 +21,7 @@ static double loss_of(const float *z, float label, size_t width, float top, floa
 }
 
 static double gradient(const float *z, const float *y, size_t count, size_t width, float *dz) {
-  double loss = 0.0;
-  float share = 1.0F / (float)count;
-  for (size_t i = 0; i < count; i++, z += width, dz += width) {
-    float top = z[largest(z, width)], sum = 0.0F;
-    for (size_t j = 0; j < width; j++)
-      dz[j] = expf(z[j] - top);
-    for (size_t j = 0; j < width; j++)
-      sum += dz[j];
-    float factor = share / sum;
-    for (size_t j = 0; j < width; j++)
-      dz[j] *= factor;
-    loss += loss_of(z, y[i], width, top, sum);
-    if (y[i] >= 0.0F && y[i] < (float)width)
-      dz[(size_t)y[i]] -= share;
-  }
-  return loss;
+  return comity_elementwise_choose()->cross_entropy(z, y, count, width, dz);
 }
 
 static comity_score score(const float *z, const float *y, size_t count, size_t width, float *scores) {

@@ -3,20 +3,13 @@
 
 static void forward(const comity_pass *pass) {
   size_t count = pass->count * comity_shape_width(&pass->step->in);
-  const float *x = pass->x;
-  float *y = pass->y;
-  for (size_t i = 0; i < count; i++)
-    y[i] = x[i] < 0.0F ? 0.0F : x[i];
+  comity_elementwise_choose()->relu(pass->x, count, pass->y);
 }
 
 static void backward(const comity_pass *pass) {
   size_t count = pass->count * comity_shape_width(&pass->step->in);
-  const float *y = pass->y;
-  float *dx = pass->dx;
-  if (dx == NULL)
-    return;
-  for (size_t i = 0; i < count; i++)
-    dx[i] = y[i] > 0.0F ? dx[i] : 0.0F;
+  if (pass->dx != NULL)
+    comity_elementwise_choose()->relu_back(pass->y, count, pass->dx);
 }
 
 const comity_layer comity_layer_relu = {
