@@ -14,9 +14,10 @@ double median(double *values, size_t count) {
   return values[count / 2];
 }
 
-double time_call(void (*call)(void *context), void *context, double seconds) {
-  enum { MOST = 101, LONG_ENOUGH_US = 200 };
-  double sample[MOST];
+enum { SAMPLES_MOST = 101, LONG_ENOUGH_US = 200 };
+
+static size_t take_samples(void (*call)(void *context), void *context, double seconds,
+                           double sample[SAMPLES_MOST]) {
   size_t repeat = 1, count = 0;
   call(context); /* caches and page tables are warm from here on */
   for (;;) {     /* how often is long enough for the clock? */
@@ -27,13 +28,25 @@ double time_call(void (*call)(void *context), void *context, double seconds) {
       break;
     repeat *= 2;
   }
-  for (double end = comity_clock_now() + seconds; count < 3 || (count < MOST && comity_clock_now() < end);) {
+  for (double end = comity_clock_now() + seconds;
+       count < 3 || (count < SAMPLES_MOST && comity_clock_now() < end);) {
     double begin = comity_clock_now();
     for (size_t i = 0; i < repeat; i++)
       call(context);
     sample[count++] = (comity_clock_now() - begin) / (double)repeat;
   }
-  return median(sample, count);
+  return count;
+}
+
+double time_call(void (*call)(void *context), void *context, double seconds) {
+  double sample[SAMPLES_MOST];
+  return median(sample, take_samples(call, context, seconds, sample));
+}
+
+double fastest_call(void (*call)(void *context), void *context, double seconds) {
+  double sample[SAMPLES_MOST];
+  (void)median(sample, take_samples(call, context, seconds, sample)); /* sorts */
+  return sample[0];
 }
 
 place machine_place(const machine *m, size_t bytes) {

@@ -29,6 +29,8 @@ extern const char *const place_name[PLACES];
 
 /* The median of what call(context) takes, over runs that are long enough for the clock and `seconds` in all. */
 double time_call(void (*call)(void *context), void *context, double seconds);
+/* The fastest of them: what the machine can do when nothing disturbs it. */
+double fastest_call(void (*call)(void *context), void *context, double seconds);
 
 /* Sorts the values. */
 double median(double *values, size_t count);

@@ -52,4 +52,4 @@ comity data partition "$data/whole.h5" --scheme iid --clients 30 --out "$data/ta
 rm "$data/whole.h5"
 comity data generate blobs --image-side 28 --clients 10 --examples 50 --test-fraction 0 --out "$data/small.h5" >/dev/null
 
-exec /usr/bin/python3 "$here/bench.py" --form "$form" --build "$build" --out "$out" --yardstick "$yardstick" --images "$images" "${only[@]}"
+exec env PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$here/bench.py" --form "$form" --build "$build" --out "$out" --yardstick "$yardstick" --images "$images" "${only[@]}"
