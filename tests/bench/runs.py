@@ -113,10 +113,12 @@ def launch(arguments, log):
         return subprocess.Popen(arguments, stdout=output, stderr=subprocess.STDOUT, env=environment(), start_new_session=True)
 
 
-def check(process, arguments, log):
+def check(process, arguments, log, run, ranks, watched):
     if process.returncode != 0:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
         raise Failed(f"{' '.join(arguments)} ended with {process.returncode}:\n{tail}")
+    if watched and len(run.peak) < max(ranks, 1):
+        raise Failed(f"{' '.join(arguments)}: the memory of only {len(run.peak)} of its processes was seen")
 
 
 class Comity:
@@ -135,7 +137,7 @@ class Comity:
         begin = time.perf_counter()
         process = launch(arguments, log)
         first = finish(process, begin, (lambda: records.exists() and b"\n" in records.read_bytes()) if watched else None, run)
-        check(process, arguments, log)
+        check(process, arguments, log, run, ranks, watched)
         for line in records.read_text().splitlines():
             record = json.loads(line)
             mine, others = record["seconds"], record["ranks"]
@@ -161,7 +163,7 @@ class Yardstick:
         begin = time.perf_counter()
         process = launch(arguments, log)
         first = finish(process, begin, (lambda: b"round 1 " in log.read_bytes()) if watched else None, run)
-        check(process, arguments, log)
+        check(process, arguments, log, run, ranks, watched)
         for line in log.read_text().splitlines():
             words = line.split()
             if words[:1] == ["round"]:
