@@ -133,7 +133,7 @@ typedef struct comity_elementwise {
   comity_isa isa;
   /** to[i] = (float)(from[i] * scale), computed in double. */
   void (*from_bytes)(const uint8_t *from, size_t count, double scale, float *to);
-  /** y = max(x, 0), NaN passing; y may be x. */
+  /** y = max(x, 0), 0 for -0, NaN passing; y may be x. */
   void (*relu)(const float *x, size_t count, float *y);
   /** dy = 0 where y, the output of relu, is not above 0. */
   void (*relu_back)(const float *y, size_t count, float *dy);
@@ -147,6 +147,23 @@ typedef struct comity_elementwise {
 
 /** For this processor. */
 COMITY_API const comity_elementwise *comity_elementwise_choose(void);
+
+/* -------------------------------------------------------------------------------------------------- pools */
+
+/** The largest of each 2x2 pixels of `planes` images (height, width) of one channel; a last odd row or column
+ * has no part. Nothing is rounded, so all instruction sets give the same bits. */
+typedef struct comity_pool_kernel {
+  comity_isa isa; /* what it needs */
+  /** REQUIRED. y (planes, height / 2, width / 2); place (the same) gets which of the pixels it was, in reading
+   * order, the first of equals; NULL = not wanted. Nothing is larger than a NaN, and NaN not than anything. */
+  void (*forward)(size_t planes, size_t height, size_t width, const float *x, float *y, uint8_t *place);
+  /** REQUIRED. dx (planes, height, width): dy where the largest was, 0 elsewhere. */
+  void (*backward)(size_t planes, size_t height, size_t width, const float *dy, const uint8_t *place,
+                   float *dx);
+} comity_pool_kernel;
+
+/** The one for this processor. */
+COMITY_API const comity_pool_kernel *comity_pool_choose(void);
 
 #ifdef __cplusplus
 }

@@ -6,22 +6,6 @@
 
 #include "vector.h"
 
-/* One after the other from the lower (upper) halves of a and b. */
-#if defined(__AVX512F__)
-#define COMITY_LOWER(a, b)                                                                                   \
-  __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
-#define COMITY_UPPER(a, b)                                                                                   \
-  __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
-#elif defined(__AVX2__)
-#define COMITY_LOWER(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
-#define COMITY_UPPER(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
-#else
-#define COMITY_LOWER(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
-#define COMITY_UPPER(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
-#endif
-
-COMITY_INLINE size_t lanes_up(size_t count) { return (count + LANES - 1) / LANES * LANES; }
-
 /* Transpose a square of vectors. Each stage mixes a row of the upper half with one of the lower half, which
  * turns the bits of an element's position by one place; log2(LANES) turns swap row and column. */
 COMITY_INLINE void turn(vector m[LANES]) {
@@ -29,8 +13,8 @@ COMITY_INLINE void turn(vector m[LANES]) {
     vector mixed[LANES];
     COMITY_UNROLL
     for (int i = 0; i < LANES / 2; i++) {
-      mixed[2 * i] = COMITY_LOWER(m[i], m[i + LANES / 2]);
-      mixed[2 * i + 1] = COMITY_UPPER(m[i], m[i + LANES / 2]);
+      mixed[2 * i] = vector_zip_low(m[i], m[i + LANES / 2]);
+      mixed[2 * i + 1] = vector_zip_high(m[i], m[i + LANES / 2]);
     }
     COMITY_UNROLL
     for (int i = 0; i < LANES; i++)

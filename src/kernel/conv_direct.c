@@ -16,8 +16,6 @@ enum {
 #endif
 };
 
-static size_t lanes_up(size_t count) { return (count + LANES - 1) / LANES * LANES; }
-
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 /* An image inside its border: rows so long that whole vectors may be read behind the last window. */
@@ -105,15 +103,22 @@ COMITY_INLINE void row_of_filters(const size_t wide, size_t high, const comity_c
 #define COMITY_HIGH(n)                                                                                       \
   case n:                                                                                                    \
     row_block(n, wide, s, size, x, weight, bias, columns, y);                                                \
-    break;
-    COMITY_HIGH(1)
-    COMITY_HIGH(2)
-    COMITY_HIGH(3)
-    COMITY_HIGH(4)
-    COMITY_HIGH(5) COMITY_HIGH(6)
+    break
+    COMITY_HIGH(1);
+    COMITY_HIGH(2);
+    COMITY_HIGH(3);
+    COMITY_HIGH(4);
+    COMITY_HIGH(5);
+    COMITY_HIGH(6);
 #if defined(__AVX512F__)
-        COMITY_HIGH(7) COMITY_HIGH(8) COMITY_HIGH(9) COMITY_HIGH(10) COMITY_HIGH(11) COMITY_HIGH(12)
-            COMITY_HIGH(13) COMITY_HIGH(14)
+    COMITY_HIGH(7);
+    COMITY_HIGH(8);
+    COMITY_HIGH(9);
+    COMITY_HIGH(10);
+    COMITY_HIGH(11);
+    COMITY_HIGH(12);
+    COMITY_HIGH(13);
+    COMITY_HIGH(14);
 #endif
 #undef COMITY_HIGH
   }
@@ -198,8 +203,14 @@ static void gather_weights(const comity_conv_shape *s, framed size, const float 
 #define COMITY_TAPS(n)                                                                                       \
   case n:                                                                                                    \
     tap_filters(n, s, size, x, dy, sums);                                                                    \
-    break;
-    COMITY_TAPS(1) COMITY_TAPS(2) COMITY_TAPS(3) COMITY_TAPS(4) COMITY_TAPS(5) COMITY_TAPS(6) COMITY_TAPS(7)
+    break
+    COMITY_TAPS(1);
+    COMITY_TAPS(2);
+    COMITY_TAPS(3);
+    COMITY_TAPS(4);
+    COMITY_TAPS(5);
+    COMITY_TAPS(6);
+    COMITY_TAPS(7);
 #undef COMITY_TAPS
   }
 }

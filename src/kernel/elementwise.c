@@ -11,7 +11,7 @@ static void from_bytes(const uint8_t *restrict from, size_t count, double scale,
 
 static void relu(const float *x, size_t count, float *y) {
   for (size_t i = 0; i < count; i++)
-    y[i] = x[i] < 0.0F ? 0.0F : x[i];
+    y[i] = x[i] <= 0.0F ? 0.0F : x[i];
 }
 
 static void relu_back(const float *restrict y, size_t count, float *restrict dy) {

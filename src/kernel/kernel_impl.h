@@ -28,6 +28,11 @@ extern const comity_elementwise *const comity_elementwise_tables[];
 extern const size_t comity_elementwise_table_count;
 extern const comity_elementwise comity_elementwise_base, comity_elementwise_avx2, comity_elementwise_avx512;
 
+extern const comity_pool_kernel *const comity_pool_kernels[];
+extern const size_t comity_pool_kernel_count;
+
+extern const comity_pool_kernel comity_pool_native_base, comity_pool_native_avx2, comity_pool_native_avx512;
+
 /* A dense layer's bias_sink = keep bias_sink + scale (sums of dy's columns), for kernels that are products
  * alone. */
 void comity_dense_bias(const comity_dense_shape *shape, const float *dy, float keep, float scale,

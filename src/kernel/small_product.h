@@ -61,14 +61,22 @@ COMITY_INLINE void product_columns(const size_t wide, const product *p, const fl
 #define COMITY_ROWS(n)                                                                                       \
   case n:                                                                                                    \
     product_block(n, wide, p, a, b, c);                                                                      \
-    break;
-      COMITY_ROWS(1)
-      COMITY_ROWS(2)
-      COMITY_ROWS(3)
-      COMITY_ROWS(4) COMITY_ROWS(5) COMITY_ROWS(6)
+    break
+      COMITY_ROWS(1);
+      COMITY_ROWS(2);
+      COMITY_ROWS(3);
+      COMITY_ROWS(4);
+      COMITY_ROWS(5);
+      COMITY_ROWS(6);
 #if defined(__AVX512F__)
-          COMITY_ROWS(7) COMITY_ROWS(8) COMITY_ROWS(9) COMITY_ROWS(10) COMITY_ROWS(11) COMITY_ROWS(12)
-              COMITY_ROWS(13) COMITY_ROWS(14)
+      COMITY_ROWS(7);
+      COMITY_ROWS(8);
+      COMITY_ROWS(9);
+      COMITY_ROWS(10);
+      COMITY_ROWS(11);
+      COMITY_ROWS(12);
+      COMITY_ROWS(13);
+      COMITY_ROWS(14);
 #endif
 #undef COMITY_ROWS
     }

@@ -171,4 +171,36 @@ COMITY_INLINE vector vector_exp(vector x) {
   return (vector)((vector_bits)(p * (vector)power) & ~(x < -87.3F));
 }
 
+/* A whole number of vectors for at least `count` floats, in floats. */
+COMITY_INLINE size_t lanes_up(size_t count) { return (count + LANES - 1) / LANES * LANES; }
+
+/* Numbers of two vectors picked in turns, from `first` and from `other` on, each `step` further every time;
+ * those of `a` are 0 ... LANES-1, those of `b` follow. */
+#if defined(__AVX512F__)
+#define COMITY_PICK(a, b, first, step, other)                                                                \
+  __builtin_shufflevector(a, b, first, other, first + step, other + step, first + 2 * step,                  \
+                          other + 2 * step, first + 3 * step, other + 3 * step, first + 4 * step,            \
+                          other + 4 * step, first + 5 * step, other + 5 * step, first + 6 * step,            \
+                          other + 6 * step, first + 7 * step, other + 7 * step)
+#elif defined(__AVX2__)
+#define COMITY_PICK(a, b, first, step, other)                                                                \
+  __builtin_shufflevector(a, b, first, other, first + step, other + step, first + 2 * step,                  \
+                          other + 2 * step, first + 3 * step, other + 3 * step)
+#else
+#define COMITY_PICK(a, b, first, step, other)                                                                \
+  __builtin_shufflevector(a, b, first, other, first + step, other + step)
+#endif
+
+/* a[0] b[0] a[1] b[1] ..., the first and the second half of it. */
+COMITY_INLINE vector vector_zip_low(vector a, vector b) { return COMITY_PICK(a, b, 0, 1, LANES); }
+
+COMITY_INLINE vector vector_zip_high(vector a, vector b) {
+  return COMITY_PICK(a, b, LANES / 2, 1, LANES / 2 + LANES);
+}
+
+/* The way back: every second number of a, then of b, from the first or the second on. */
+COMITY_INLINE vector vector_even(vector a, vector b) { return COMITY_PICK(a, b, 0, 4, 2); }
+
+COMITY_INLINE vector vector_odd(vector a, vector b) { return COMITY_PICK(a, b, 1, 4, 3); }
+
 #endif

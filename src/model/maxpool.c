@@ -3,14 +3,6 @@
 
 #include <string.h>
 
-static comity_status plan(comity_step *step) {
-  COMITY_TRY(comity_window_plan(step, 0));
-  COMITY_REQUIRE(step->window.height * step->window.width <= UINT32_MAX, COMITY_ERR_CONFIG,
-                 "images of more than 2^32 pixels cannot be pooled");
-  step->kept = comity_shape_width(&step->out) * sizeof(uint32_t);
-  return COMITY_OK;
-}
-
 /* The first largest pixel of the window. */
 static uint32_t largest(const comity_window *window, const float *plane, size_t row, size_t column) {
   comity_view view = comity_window_view(window, row, column);
@@ -34,31 +26,32 @@ static void pool_any(const comity_window *window, const float *plane, float *y, 
     }
 }
 
-/* The common case, kernel 2, stride 2, no padding, without branches. */
-static void pool_2x2(const comity_window *window, const float *plane, float *y, uint32_t *place) {
-  size_t width = window->width;
-  for (size_t row = 0; row < window->rows; row++) {
-    const float *line = plane + 2 * row * width;
-    for (size_t column = 0; column < window->columns; column++) {
-      const float *at = line + 2 * column;
-      size_t first = at[1] > at[0] ? 1 : 0;
-      size_t second = at[width + 1] > at[width] ? width + 1 : width;
-      size_t best = at[second] > at[first] ? second : first;
-      *y++ = at[best];
-      if (place != NULL)
-        *place++ = (uint32_t)(2 * row * width + 2 * column + best);
-    }
-  }
+/* The common case, for which there is vector code. */
+static bool common(const comity_window *window) {
+  return window->kernel[0] == 2 && window->kernel[1] == 2 && window->stride[0] == 2 &&
+         window->stride[1] == 2 && window->padding[0] == 0 && window->padding[1] == 0;
+}
+
+static comity_status plan(comity_step *step) {
+  COMITY_TRY(comity_window_plan(step, 0));
+  COMITY_REQUIRE(step->window.height * step->window.width <= UINT32_MAX, COMITY_ERR_CONFIG,
+                 "images of more than 2^32 pixels cannot be pooled");
+  size_t place = common(&step->window) ? sizeof(uint8_t) : sizeof(uint32_t);
+  step->kept = comity_shape_width(&step->out) * place;
+  return COMITY_OK;
 }
 
 static void forward(const comity_pass *pass) {
   const comity_window *window = &pass->step->window;
   size_t in = window->height * window->width, out = window->rows * window->columns;
-  bool common = window->kernel[0] == 2 && window->kernel[1] == 2 && window->stride[0] == 2 &&
-                window->stride[1] == 2 && window->padding[0] == 0 && window->padding[1] == 0;
-  for (size_t p = 0; p < pass->count * window->channels; p++) {
+  size_t planes = pass->count * window->channels;
+  if (common(window)) {
+    comity_pool_choose()->forward(planes, window->height, window->width, pass->x, pass->y, pass->kept);
+    return;
+  }
+  for (size_t p = 0; p < planes; p++) {
     uint32_t *place = pass->kept == NULL ? NULL : (uint32_t *)pass->kept + p * out;
-    (common ? pool_2x2 : pool_any)(window, pass->x + p * in, pass->y + p * out, place);
+    pool_any(window, pass->x + p * in, pass->y + p * out, place);
   }
 }
 
@@ -67,7 +60,12 @@ static void backward(const comity_pass *pass) {
     return;
   const comity_window *window = &pass->step->window;
   size_t in = window->height * window->width, out = window->rows * window->columns;
-  for (size_t p = 0; p < pass->count * window->channels; p++) {
+  size_t planes = pass->count * window->channels;
+  if (common(window)) {
+    comity_pool_choose()->backward(planes, window->height, window->width, pass->dy, pass->kept, pass->dx);
+    return;
+  }
+  for (size_t p = 0; p < planes; p++) {
     const uint32_t *place = (const uint32_t *)pass->kept + p * out;
     float *dx = pass->dx + p * in;
     memset(dx, 0, in * sizeof *dx);

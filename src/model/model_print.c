@@ -17,6 +17,14 @@ static const char *grouped(size_t number, char text[32]) {
   return text;
 }
 
+/* The layer that is number `number` in the job; the compiler may have moved its step. */
+static const comity_step *step_of(const comity_model *model, size_t number) {
+  const comity_step *step = model->step;
+  while (step->number != number)
+    step++;
+  return step;
+}
+
 void comity_model_print(const comity_model *model, FILE *file) {
   static const char row[] = "%-16s %-10s %-16s %14s\n";
   char shape[96], number[32];
@@ -25,9 +33,11 @@ void comity_model_print(const comity_model *model, FILE *file) {
   fprintf(file, row, "layer", "type", "output", "parameters");
   fprintf(file, row, "input", "", comity_shape_text(&in, shape), "");
   for (size_t i = 0; i < model->spec.count; i++) {
-    const comity_step *step = &model->step[i];
+    const comity_step *step = step_of(model, i);
     size_t own = step->weight.rank == 0 ? 0 : comity_shape_width(&step->weight) + step->weight.size[0];
-    fprintf(file, row, step->spec.name, step->spec.kind, comity_shape_text(&step->out, shape),
+    if (step->layer->plan != comity_shape_keep)
+      in = step->out;
+    fprintf(file, row, step->spec.name, step->spec.kind, comity_shape_text(&in, shape),
             own == 0 ? "" : grouped(own, number));
   }
   fprintf(file, row, "total", "", "", grouped(model->parameters, number));

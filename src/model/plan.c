@@ -88,6 +88,20 @@ static comity_status plan_steps(comity_model *model) {
   return COMITY_OK;
 }
 
+/* relu before maxpool gives the same bits after it, with less to do: relu keeps order, so where the largest
+ * is positive it stays the first largest, and where it is not, value and gradient are 0 either way. */
+static void pool_first(comity_model *model) {
+  for (size_t i = 0; i + 1 < model->spec.count; i++) {
+    comity_step *relu = &model->step[i], *pool = &model->step[i + 1];
+    if (relu->layer != &comity_layer_relu || pool->layer != &comity_layer_maxpool)
+      continue;
+    comity_step moved = *relu;
+    moved.in = moved.out = pool->out;
+    *relu = *pool;
+    *pool = moved;
+  }
+}
+
 /* An output may take the place of the input unless that is the batch itself or somebody's backward reads it.
  */
 static void plan_memory(comity_model *model) {
@@ -172,6 +186,7 @@ comity_status comity_model_new(const comity_model_spec *spec, comity_model **mod
     status = check_loss(made);
   if (status != COMITY_OK)
     goto fail;
+  pool_first(made);
   plan_memory(made);
   *model = made;
   return COMITY_OK;

@@ -1,4 +1,5 @@
-/* relu: y = max(x, 0). NaN passes, so that a model that diverged does not look healthy. */
+/* relu: y = max(x, 0). NaN passes, so that a model that diverged does not look healthy; -0 becomes 0, so that
+ * relu and maxpool may change places (plan.c) bit for bit. */
 #include "model_impl.h"
 
 static void forward(const comity_pass *pass) {
