@@ -124,6 +124,8 @@ COMITY_API void comity_assert_failed(const char *condition, const char *file, in
 COMITY_API void *comity_array(size_t count, size_t size) COMITY_MUST_CHECK;
 /** Accepts NULL. */
 COMITY_API void comity_free(void *memory);
+/** The most bytes that this process has had resident; 0 where the system does not tell. */
+COMITY_API double comity_memory_peak(void);
 /** A copy of `text`, or NULL with a message. Owned by the caller; free with comity_free. */
 COMITY_API char *comity_text(const char *format, ...) COMITY_PRINTF(1, 2) COMITY_MUST_CHECK;
 

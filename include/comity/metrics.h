@@ -7,11 +7,12 @@
  *  metrics.jsonl  one JSON object a round, complete lines only: round, test_accuracy, test_loss, test_auc,
  *                 train_loss, client_accuracy {mean, worst, percentile10, variance}, client_loss, selected,
  *                 clients (whose update counted), learning_rate, bytes, seconds {train, wait, communicate,
- *                 aggregate, evaluate, io, total} of the server, ranks {train: {mean, max}, ...} over the
- *                 participants, absent [{client, name, rank, reason}]. null = not measured.
+ *                 aggregate, evaluate, io, total} of the server, and overhead: the total less the
+ *                 training and the evaluation of the rank that took longest for each; ranks {train: {mean,
+ *                 max}, ...} over the participants, their memory (peak resident bytes) among them, absent [{client, name, rank, reason}]. null = not measured.
  *  metrics.csv    the scalars of the same, one line a round under a header; empty = not measured.
  *  results.h5     curves/<scalar> (rounds) float64, curves/round among them, NaN = not measured;
- *                 ranks/<phase>, ranks/total, ranks/bytes (rounds, ranks) float32; absent/{round, client,
+ *                 ranks/<phase>, ranks/total, ranks/bytes, ranks/memory (rounds, ranks) float32; absent/{round, client,
  *                 rank, status, name, reason} (absences); job, the resolved job as text. Replaced whole every
  *                 few seconds and by comity_recorder_flush, so a reader or a crash never meets half a file.
  *  clients.csv    round, client, examples, accuracy, loss, auc of each client's own held-out part when it was
@@ -29,9 +30,9 @@ extern "C" {
 /** The phases of a round that time is booked to. */
 typedef enum comity_phase {
   COMITY_PHASE_TRAIN,       /* local training */
-  COMITY_PHASE_WAIT,        /* at a stage boundary, for slower ranks */
-  COMITY_PHASE_COMMUNICATE, /* broadcast, sum, gather */
-  COMITY_PHASE_AGGREGATE,   /* fixed point and server step */
+  COMITY_PHASE_WAIT,        /* reporting, which waits for slower ranks */
+  COMITY_PHASE_COMMUNICATE, /* sum and broadcast, and for the server's work between them */
+  COMITY_PHASE_AGGREGATE,   /* selecting, fixed point, server step */
   COMITY_PHASE_EVALUATE,
   COMITY_PHASE_IO, /* reading data, writing records and checkpoints */
   COMITY_PHASE_COUNT
@@ -44,8 +45,15 @@ COMITY_API const char *comity_phase_name(comity_phase phase);
 typedef struct comity_ledger {
   double seconds[COMITY_PHASE_COUNT];
   double total;
-  double bytes; /* payload sent and received by MPI */
+  double bytes;  /* payload sent and received by MPI */
+  double memory; /* bytes: the most that this process has had resident */
 } comity_ledger;
+
+/** What a round cost besides local training and evaluation: the server's total less the longest training and
+ *  the longest evaluation of any rank, since ranks train, and evaluate, side by side. Waiting for slower ranks is
+ *  in neither, so nothing is hidden in it.
+ *  \param[in] ledger  (ranks) the server's first */
+COMITY_API double comity_ledger_overhead(const comity_ledger *ledger, size_t ranks);
 
 /** How a metric is distributed over clients. All NAN when not measured. */
 typedef struct comity_distribution {
@@ -79,6 +87,7 @@ typedef struct comity_record {
   double rate;                         /* local learning rate */
   double bytes;                        /* payload of this round, all ranks */
   comity_ledger ledger;                /* of the server */
+  double overhead;                     /* seconds: what is not local training or evaluation */
   size_t ranks;
   const comity_ledger *rank_ledger; /* (ranks) or NULL; borrowed */
   size_t absent_count;

@@ -1,5 +1,7 @@
-/* Names of the phases that time is booked to. */
+/* A rank's book of a round: the names of its columns, and what follows from all ranks' books. */
 #include "metrics_impl.h"
+
+#include <math.h>
 
 const char *comity_phase_name(comity_phase phase) {
   static const char *const name[COMITY_PHASE_COUNT] = {
@@ -14,7 +16,23 @@ const char *comity_phase_name(comity_phase phase) {
 }
 
 const char *comity_column_name(size_t column) {
-  return column == COMITY_COLUMN_TOTAL   ? "total"
-         : column == COMITY_COLUMN_BYTES ? "bytes"
-                                         : comity_phase_name((comity_phase)column);
+  static const char *const more[] = {"total", "bytes", "memory"};
+  return column < COMITY_PHASE_COUNT ? comity_phase_name((comity_phase)column)
+                                     : more[column - COMITY_COLUMN_TOTAL];
+}
+
+double comity_column_of(const comity_ledger *ledger, size_t column) {
+  return column == COMITY_COLUMN_TOTAL    ? ledger->total
+         : column == COMITY_COLUMN_BYTES  ? ledger->bytes
+         : column == COMITY_COLUMN_MEMORY ? ledger->memory
+                                          : ledger->seconds[column];
+}
+
+double comity_ledger_overhead(const comity_ledger *ledger, size_t ranks) {
+  double train = 0, evaluate = 0;
+  for (size_t r = 0; r < ranks; r++) {
+    train = fmax(train, ledger[r].seconds[COMITY_PHASE_TRAIN]);
+    evaluate = fmax(evaluate, ledger[r].seconds[COMITY_PHASE_EVALUATE]);
+  }
+  return ledger[0].total - train - evaluate;
 }

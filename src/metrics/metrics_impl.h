@@ -34,7 +34,8 @@
   X(SECONDS_EVALUATE, "seconds_evaluate", record->ledger.seconds[COMITY_PHASE_EVALUATE], "seconds",          \
     "evaluate")                                                                                              \
   X(SECONDS_IO, "seconds_io", record->ledger.seconds[COMITY_PHASE_IO], "seconds", "io")                      \
-  X(SECONDS_TOTAL, "seconds_total", record->ledger.total, "seconds", "total")
+  X(SECONDS_TOTAL, "seconds_total", record->ledger.total, "seconds", "total")                                \
+  X(SECONDS_OVERHEAD, "seconds_overhead", record->overhead, "seconds", "overhead")
 
 typedef enum comity_curve {
 #define COMITY_CURVE_ENUM(id, name, value, outer, inner) COMITY_CURVE_##id,
@@ -49,9 +50,15 @@ void comity_curve_place(comity_curve curve, const char **outer, const char **inn
 /* All scalars of a record. */
 void comity_curve_values(const comity_record *record, double value[COMITY_CURVE_COUNT]);
 
-/* What is kept per rank and round: the phases, and two columns more. */
-enum { COMITY_COLUMN_TOTAL = COMITY_PHASE_COUNT, COMITY_COLUMN_BYTES, COMITY_COLUMN_COUNT };
+/* What is kept per rank and round: the phases, and three columns more. */
+enum {
+  COMITY_COLUMN_TOTAL = COMITY_PHASE_COUNT,
+  COMITY_COLUMN_BYTES,
+  COMITY_COLUMN_MEMORY,
+  COMITY_COLUMN_COUNT
+};
 const char *comity_column_name(size_t column);
+double comity_column_of(const comity_ledger *ledger, size_t column);
 
 /* An absence as it is kept: texts only as long as they are. */
 typedef struct comity_missed {

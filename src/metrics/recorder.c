@@ -159,10 +159,8 @@ static void add_ranks(comity_history *history, const comity_record *record) {
   float *row = history->rank_value + (history->count - 1) * history->ranks * COMITY_COLUMN_COUNT;
   for (size_t r = 0; r < record->ranks && record->rank_ledger != NULL; r++, row += COMITY_COLUMN_COUNT) {
     const comity_ledger *ledger = &record->rank_ledger[r];
-    for (int k = 0; k < COMITY_PHASE_COUNT; k++)
-      row[k] = (float)ledger->seconds[k];
-    row[COMITY_COLUMN_TOTAL] = (float)ledger->total;
-    row[COMITY_COLUMN_BYTES] = (float)ledger->bytes;
+    for (size_t k = 0; k < COMITY_COLUMN_COUNT; k++)
+      row[k] = (float)comity_column_of(ledger, k);
   }
 }
 

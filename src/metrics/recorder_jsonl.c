@@ -55,13 +55,12 @@ static bool put_ranks(yajl_gen json, const comity_record *record) {
     return true;
   size_t first = record->ranks > 1 ? 1 : 0; /* the participants */
   bool fine = put_text(json, "ranks") && yajl_gen_map_open(json) == yajl_gen_status_ok;
-  for (size_t column = 0; column <= COMITY_COLUMN_TOTAL && fine; column++) {
+  for (size_t column = 0; column < COMITY_COLUMN_COUNT && fine; column++) {
     double sum = 0, most = 0;
     for (size_t r = first; r < record->ranks; r++) {
-      const comity_ledger *ledger = &record->rank_ledger[r];
-      double seconds = column == COMITY_COLUMN_TOTAL ? ledger->total : ledger->seconds[column];
-      sum += seconds;
-      most = seconds > most ? seconds : most;
+      double here = comity_column_of(&record->rank_ledger[r], column);
+      sum += here;
+      most = here > most ? here : most;
     }
     fine = put_text(json, comity_column_name(column)) && yajl_gen_map_open(json) == yajl_gen_status_ok &&
            put_text(json, "mean") && put_number(json, sum / (double)(record->ranks - first)) &&

@@ -125,6 +125,35 @@ static void print_times(const comity_history *history, FILE *stream) {
   fputc('\n', stream);
 }
 
+/* What a rank has had resident at most, in MiB; 0 when it is not known. */
+static double peak_of(const comity_history *history, size_t rank) {
+  double peak = 0;
+  for (size_t r = 0; r < history->count; r++)
+    peak = fmax(
+        peak, history->rank_value[(r * history->ranks + rank) * COMITY_COLUMN_COUNT + COMITY_COLUMN_MEMORY] /
+                  1048576.0);
+  return peak;
+}
+
+static void print_costs(const comity_history *history, FILE *stream) {
+  double sum = 0, most = 0, server = peak_of(history, 0),
+         overhead = total_of(history, COMITY_CURVE_SECONDS_OVERHEAD),
+         total = total_of(history, COMITY_CURVE_SECONDS_TOTAL);
+  fprintf(stream, "besides training and evaluation (of the slowest rank): %.2f s (%.1f%%)\n", overhead,
+          percent(overhead, total));
+  for (size_t rank = 1; rank < history->ranks; rank++) {
+    sum += peak_of(history, rank);
+    most = fmax(most, peak_of(history, rank));
+  }
+  if (server > 0)
+    fprintf(stream, "peak memory: %.1f MiB on the server", server);
+  if (server > 0 && history->ranks > 1)
+    fprintf(stream, ", %.1f MiB on a participant in the mean, %.1f MiB at most",
+            sum / (double)(history->ranks - 1), most);
+  if (server > 0)
+    fputc('\n', stream);
+}
+
 void comity_recorder_summary(const comity_recorder *recorder, FILE *stream) {
   const comity_history *history = &recorder->history;
   if (history->count == 0) {
@@ -142,6 +171,7 @@ void comity_recorder_summary(const comity_recorder *recorder, FILE *stream) {
   print_auc(history, stream);
   print_clients(history, stream);
   print_times(history, stream);
+  print_costs(history, stream);
 }
 
 static void print_row(const comity_history *history, size_t row, FILE *out) {

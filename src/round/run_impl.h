@@ -50,6 +50,7 @@ typedef struct comity_run_state {
   comity_ledger *ledgers; /* (size) of all ranks; server only */
   double round_start, start;
   double bytes_before;
+  double memory, memory_due; /* peak of this process, and when to look again */
   comity_record record;
   comity_recorder *recorder; /* server only */
   comity_progress *progress; /* server only */

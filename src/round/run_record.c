@@ -25,12 +25,22 @@ typedef struct closing {
   uint64_t stop; /* whether this rank was asked to stop */
 } closing;
 
+/* Looking costs a few system calls, and a peak changes rarely. */
+static double peak(comity_run_state *run, double now) {
+  if (run->memory == 0 || now >= run->memory_due) {
+    run->memory = comity_memory_peak();
+    run->memory_due = now + 1;
+  }
+  return run->memory;
+}
+
 /* Time and bytes of this rank since the last record; the next round's book begins. */
 static closing close_ledger(comity_run_state *run) {
   double now = comity_clock_now(), bytes = bytes_so_far(run);
   closing mine = {.ledger = run->ledger, .stop = comity_run_asked_to_stop(run)};
   mine.ledger.total = now - run->round_start;
   mine.ledger.bytes = bytes - run->bytes_before;
+  mine.ledger.memory = peak(run, now);
   run->ledger = (comity_ledger){0};
   run->round_seconds = now - run->round_start;
   run->round_start = now;
@@ -49,6 +59,7 @@ static comity_status write_record(comity_run_state *run, size_t present) {
   record->ranks = (size_t)comity_comm_size(run->comm);
   record->rank_ledger = run->ledgers;
   record->ledger = run->ledgers[0];
+  record->overhead = comity_ledger_overhead(run->ledgers, record->ranks);
   record->bytes = 0;
   for (size_t rank = 0; rank < record->ranks; rank++)
     record->bytes += run->ledgers[rank].bytes;

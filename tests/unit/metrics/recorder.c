@@ -67,6 +67,7 @@ static void add_round(comity_recorder *recorder, uint64_t round) {
     ranks[r].seconds[COMITY_PHASE_TRAIN] = r * 0.5;
     ranks[r].total = 2;
     ranks[r].bytes = 100;
+    ranks[r].memory = (r + 1) * 1048576.0;
   }
   comity_record record = {.round = round,
                           .test_accuracy = 1 - 1.0 / (3 * (double)round),
@@ -82,6 +83,7 @@ static void add_round(comity_recorder *recorder, uint64_t round) {
                           .ledger = {.seconds = {0, 0.25, 0.5, 0.125, 0, 0.0625}, .total = 2, .bytes = 300},
                           .ranks = RANKS,
                           .rank_ledger = ranks,
+                          .overhead = comity_ledger_overhead(ranks, RANKS),
                           .absent_count = round == 2 ? 2 : 0,
                           .absent = missing};
   assert_int_equal(comity_recorder_add(recorder, &record), COMITY_OK);
@@ -119,11 +121,14 @@ static void json_lines_read_back_to_the_last_bit(void **state) {
     assert_true(number(tree, "client_accuracy", "variance") == 0.0625);
     assert_true(number(tree, "clients", NULL) == 8 && number(tree, "selected", NULL) == 10);
     assert_true(number(tree, "seconds", "communicate") == 0.5 && number(tree, "seconds", "total") == 2);
+    assert_true(number(tree, "seconds", "overhead") == 1); /* 2 less the second participant's training */
     assert_true(number(tree, "bytes", NULL) == 1e6);
     assert_non_null(yajl_tree_get(tree, (const char *[]){"test_auc", NULL}, yajl_t_null));
     assert_non_null(yajl_tree_get(tree, (const char *[]){"train_loss", NULL}, yajl_t_null));
     yajl_val train = yajl_tree_get(tree, (const char *[]){"ranks", "train", NULL}, yajl_t_object);
     assert_true(number(train, "mean", NULL) == 0.75 && number(train, "max", NULL) == 1);
+    yajl_val memory = yajl_tree_get(tree, (const char *[]){"ranks", "memory", NULL}, yajl_t_object);
+    assert_true(number(memory, "mean", NULL) == 2.5 * 1048576 && number(memory, "max", NULL) == 3 * 1048576);
     yajl_val absent = yajl_tree_get(tree, (const char *[]){"absent", NULL}, yajl_t_array);
     assert_int_equal(YAJL_GET_ARRAY(absent)->len, round == 2 ? 2 : 0);
     if (round == 2) {
@@ -154,7 +159,7 @@ static void csv_has_a_header_and_as_many_columns_in_each_line(void **state) {
   record_rounds(0, 1, 2);
   char *text = read_text("metrics.csv"), *next = NULL;
   assert_memory_equal(text, "round,test_accuracy,test_loss,test_auc,", 39);
-  assert_non_null(strstr(text, ",seconds_io,seconds_total\n1,"));
+  assert_non_null(strstr(text, ",seconds_io,seconds_total,seconds_overhead\n1,"));
   size_t columns = 0, line_count = 0;
   for (char *line = strtok_r(text, "\n", &next); line != NULL; line = strtok_r(NULL, "\n", &next)) {
     size_t commas = 0;
@@ -165,7 +170,7 @@ static void csv_has_a_header_and_as_many_columns_in_each_line(void **state) {
     assert_int_equal(commas, columns);
   }
   assert_int_equal(line_count, 3);
-  assert_int_equal(columns, 20);
+  assert_int_equal(columns, 21);
   comity_free(text);
 }
 
@@ -339,8 +344,23 @@ static void summary_tells_where_time_went(void **state) {
   assert_non_null(strstr(text, "test accuracy: 0.916667 at the end, best 0.916667 in round 4\n"));
   assert_non_null(strstr(text, "communicate        2.00 (25.0%)"));
   assert_non_null(strstr(text, "train              0.00 ( 0.0%)       3.00 (37.5%)       4.00\n"));
+  assert_non_null(strstr(text, "besides training and evaluation (of the slowest rank): 4.00 s (50.0%)\n"));
+  assert_non_null(strstr(text, "peak memory: 1.0 MiB on the server, 2.5 MiB on a participant in the mean, "
+                               "3.0 MiB at most\n"));
   free(text);
   comity_recorder_destroy(&recorder);
+}
+
+static void the_slowest_for_each_is_left_out_of_the_overhead(void **state) {
+  (void)state;
+  comity_ledger ledger[3] = {{.total = 10}, {.total = 10}, {.total = 10}};
+  ledger[0].seconds[COMITY_PHASE_EVALUATE] = 2;
+  ledger[1].seconds[COMITY_PHASE_EVALUATE] = 1;
+  ledger[1].seconds[COMITY_PHASE_TRAIN] = 5;
+  ledger[2].seconds[COMITY_PHASE_TRAIN] = 4;
+  ledger[2].seconds[COMITY_PHASE_WAIT] = 1; /* for the first, which is in its training already */
+  assert_true(comity_ledger_overhead(ledger, 3) == 3);
+  assert_true(comity_ledger_overhead(ledger, 1) == 8);
 }
 
 static void a_run_folder_can_be_looked_at(void **state) {
@@ -410,6 +430,7 @@ int main(void) {
       IN_FOLDER(a_missing_record_does_not_keep_a_run_from_resuming),
       IN_FOLDER(rounds_must_ascend_and_ranks_match),
       IN_FOLDER(summary_tells_where_time_went),
+      cmocka_unit_test(the_slowest_for_each_is_left_out_of_the_overhead),
       IN_FOLDER(a_run_folder_can_be_looked_at),
       IN_FOLDER(a_full_disk_leaves_whole_lines_and_the_old_results),
   };
