@@ -41,6 +41,14 @@ COMITY_API uint64_t comity_kernels_fingerprint(void);
 
 /* ------------------------------------------------------------------------------------------------- passes */
 
+/** How a gradient becomes a step. */
+typedef struct comity_sgd {
+  float rate, momentum;
+  float factor; /* on the gradient, from clipping; 1 = none */
+  float decay;  /* of weights */
+  bool nesterov;
+} comity_sgd;
+
 /** Passes over all parameters, the same bits with every instruction set. Arrays do not overlap. */
 typedef struct comity_passes {
   comity_isa isa;
@@ -52,6 +60,11 @@ typedef struct comity_passes {
   void (*unfold)(const uint64_t *words, size_t count, double scale, float *values);
   /** sums = sums + factor * values, in double and then rounded to float. */
   void (*add)(const float *values, size_t count, double factor, float *sums);
+  /** The sum of squares in double, in 32 interleaved parts. */
+  double (*squares)(const float *values, size_t count);
+  /** g = factor gradient + decay model; velocity = momentum velocity + g; model -= rate velocity, or
+   * rate (g + momentum velocity) with Nesterov's momentum, or rate g when velocity is NULL. */
+  void (*sgd)(const comity_sgd *sgd, size_t count, const float *gradient, float *velocity, float *model);
 } comity_passes;
 
 /** The fastest that this processor can run. */
@@ -137,16 +150,16 @@ typedef struct comity_elementwise {
   void (*relu)(const float *x, size_t count, float *y);
   /** dy = 0 where y, the output of relu, is not above 0. */
   void (*relu_back)(const float *y, size_t count, float *dy);
-  /** The sum of squares, in double, in a fixed order. */
-  double (*squares)(const float *x, size_t count);
   /** Softmax cross-entropy of z (count, width) with labels y (count).
    *  \param[out] dz  (count, width) d (mean loss) / d z
    *  \return the sum of losses; NaN if a label is none of 0 ... width-1 */
   double (*cross_entropy)(const float *z, const float *y, size_t count, size_t width, float *dz);
 } comity_elementwise;
 
-/** For this processor. */
-COMITY_API const comity_elementwise *comity_elementwise_choose(void);
+/** The fastest that this processor can run. */
+COMITY_API const comity_elementwise *comity_elementwise_best(void);
+/** That of one instruction set; NULL when this build or processor lacks it. For tests. */
+COMITY_API const comity_elementwise *comity_elementwise_of(comity_isa isa);
 
 /* -------------------------------------------------------------------------------------------------- pools */
 

@@ -21,7 +21,7 @@ CONVERTER(convert_scaled_f32, float)
 CONVERTER(convert_f64, double)
 
 static void convert_u8(const void *stored, size_t count, double scale, float *restrict to) {
-  comity_elementwise_choose()->from_bytes(stored, count, scale, to);
+  comity_elementwise_best()->from_bytes(stored, count, scale, to);
 }
 
 static void convert_f32(const void *stored, size_t count, double scale, float *restrict to) {

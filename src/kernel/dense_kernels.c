@@ -3,11 +3,12 @@
 
 const comity_dense_kernel *const comity_dense_kernels[] = {
 #if defined(COMITY_X86)
-    &comity_dense_native_avx512,
-    &comity_dense_native_avx2,
+    &comity_dense_native_avx512, &comity_dense_native_avx2,
 #endif
-    &comity_dense_native_base,
-    &comity_dense_openblas,
+    &comity_dense_native_base,   &comity_dense_openblas,
+#if defined(COMITY_ONEDNN)
+    &comity_dense_onednn,
+#endif
 };
 const size_t comity_dense_kernel_count = sizeof comity_dense_kernels / sizeof comity_dense_kernels[0];
 
@@ -35,6 +36,10 @@ const comity_dense_kernel *comity_dense_choose(const comity_dense_shape *shape, 
   const comity_dense_kernel *chosen = &comity_dense_openblas;
   if (kernels == COMITY_KERNELS_NATIVE || (kernels == COMITY_KERNELS_AUTO && native_is_faster(shape)))
     chosen = native();
+#if defined(COMITY_ONEDNN)
+  if (kernels == COMITY_KERNELS_ONEDNN)
+    chosen = &comity_dense_onednn;
+#endif
   return chosen->fits == NULL || chosen->fits(shape) ? chosen : &comity_dense_openblas;
 }
 

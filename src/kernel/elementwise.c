@@ -1,4 +1,4 @@
-/* Work on each number by itself: pixels, relu, norms, softmax. Loops that the compiler turns into vectors are
+/* Work on each number by itself: pixels, relu, softmax. Loops that the compiler turns into vectors are
  * left to it. */
 #include "vector.h"
 
@@ -17,19 +17,6 @@ static void relu(const float *x, size_t count, float *y) {
 static void relu_back(const float *restrict y, size_t count, float *restrict dy) {
   for (size_t i = 0; i < count; i++)
     dy[i] = y[i] > 0.0F ? dy[i] : 0.0F;
-}
-
-static double squares(const float *x, size_t count) {
-  double part[32] = {0.0}, sum = 0.0;
-  size_t i = 0;
-  for (; i + 32 <= count; i += 32)
-    for (size_t k = 0; k < 32; k++)
-      part[k] += (double)x[i + k] * (double)x[i + k];
-  for (size_t k = 0; i < count; i++, k++)
-    part[k] += (double)x[i] * (double)x[i];
-  for (size_t k = 0; k < 32; k++)
-    sum += part[k];
-  return sum;
 }
 
 /* z[j ... j+LANES) of a row; beyond its end there is nothing that could be the largest. */
@@ -95,6 +82,5 @@ const comity_elementwise COMITY_ISA(comity_elementwise) = {
     .from_bytes = from_bytes,
     .relu = relu,
     .relu_back = relu_back,
-    .squares = squares,
     .cross_entropy = cross_entropy,
 };

@@ -14,7 +14,7 @@ extern const comity_dense_kernel *const comity_dense_kernels[];
 extern const size_t comity_dense_kernel_count;
 
 extern const comity_dense_kernel comity_dense_openblas, comity_dense_native_base, comity_dense_native_avx2,
-    comity_dense_native_avx512;
+    comity_dense_native_avx512, comity_dense_onednn;
 
 extern const comity_conv_kernel *const comity_conv_kernels[];
 extern const size_t comity_conv_kernel_count;
@@ -24,8 +24,6 @@ extern const comity_conv_kernel comity_conv_openblas, comity_conv_winograd_base,
 
 extern const comity_passes comity_passes_base, comity_passes_avx2, comity_passes_avx512;
 
-extern const comity_elementwise *const comity_elementwise_tables[];
-extern const size_t comity_elementwise_table_count;
 extern const comity_elementwise comity_elementwise_base, comity_elementwise_avx2, comity_elementwise_avx512;
 
 extern const comity_pool_kernel *const comity_pool_kernels[];

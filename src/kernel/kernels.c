@@ -3,6 +3,9 @@
 
 #include <cblas.h>
 #include <string.h>
+#if defined(COMITY_ONEDNN)
+#include <oneapi/dnnl/dnnl.h>
+#endif
 
 /* Raise it when another kernel is chosen for a shape, or a kernel computes other bits. */
 enum { RULES = 2 };
@@ -27,8 +30,15 @@ comity_status comity_kernels_read(const char *name, comity_kernels *kernels) {
 const char *comity_kernels_text(char text[COMITY_KERNELS_TEXT]) {
   const char *config = openblas_get_config(); /* "OpenBLAS 0.3.21 NO_LAPACK ..." */
   size_t name = strcspn(config, " "), version = strcspn(config + name + (config[name] == ' '), " ");
-  snprintf(text, COMITY_KERNELS_TEXT, "native %s, %.*s %s", comity_isa_name(comity_isa_best()),
-           (int)(name + 1 + version), config, openblas_get_corename());
+  int length = snprintf(text, COMITY_KERNELS_TEXT, "native %s, %.*s %s", comity_isa_name(comity_isa_best()),
+                        (int)(name + 1 + version), config, openblas_get_corename());
+#if defined(COMITY_ONEDNN)
+  const dnnl_version_t *dnnl = dnnl_version();
+  snprintf(text + length, COMITY_KERNELS_TEXT - (size_t)length, ", oneDNN %d.%d.%d", dnnl->major, dnnl->minor,
+           dnnl->patch);
+#else
+  (void)length;
+#endif
   return text;
 }
 
@@ -40,19 +50,4 @@ uint64_t comity_kernels_fingerprint(void) {
   for (const char *c = all; *c != '\0'; c++)
     hash = (hash ^ (unsigned char)*c) * 1099511628211U;
   return hash;
-}
-
-const comity_elementwise *const comity_elementwise_tables[] = {
-#if defined(COMITY_X86)
-    &comity_elementwise_avx512, &comity_elementwise_avx2,
-#endif
-    &comity_elementwise_base};
-const size_t comity_elementwise_table_count =
-    sizeof comity_elementwise_tables / sizeof comity_elementwise_tables[0];
-
-const comity_elementwise *comity_elementwise_choose(void) {
-  const comity_elementwise *const *table = comity_elementwise_tables;
-  for (comity_isa best = comity_isa_best(); (*table)->isa > best; table++)
-    ;
-  return *table;
 }

@@ -1,5 +1,5 @@
 /* Passes over all parameters. Plain loops that the compiler makes vectors of, with each instruction set's own
- * width; what they compute is the same in all of them, because nothing is summed across lanes and no multiply
+ * width; what they compute is the same in all of them, because sums have a fixed order and no multiply
  * and add are fused (this file is compiled with -ffp-contract=off). */
 #include "isa.h"
 
@@ -64,10 +64,44 @@ static void add(const float *values, size_t count, double factor, float *sums) {
     sums[i] = (float)(sums[i] + factor * values[i]);
 }
 
+static double squares(const float *values, size_t count) {
+  double part[32] = {0.0}, sum = 0.0;
+  size_t i = 0;
+  for (; i + 32 <= count; i += 32)
+    for (size_t k = 0; k < 32; k++)
+      part[k] += (double)values[i + k] * (double)values[i + k];
+  for (size_t k = 0; i < count; i++, k++)
+    part[k] += (double)values[i] * (double)values[i];
+  for (size_t k = 0; k < 32; k++)
+    sum += part[k];
+  return sum;
+}
+
+static void sgd(const comity_sgd *sgd, size_t count, const float *restrict gradient, float *restrict velocity,
+                float *restrict model) {
+  float rate = sgd->rate, momentum = sgd->momentum, factor = sgd->factor, decay = sgd->decay;
+  if (velocity == NULL)
+    for (size_t i = 0; i < count; i++)
+      model[i] -= rate * (factor * gradient[i] + decay * model[i]);
+  else if (sgd->nesterov)
+    for (size_t i = 0; i < count; i++) {
+      float g = factor * gradient[i] + decay * model[i];
+      velocity[i] = momentum * velocity[i] + g;
+      model[i] -= rate * (g + momentum * velocity[i]);
+    }
+  else
+    for (size_t i = 0; i < count; i++) {
+      velocity[i] = momentum * velocity[i] + (factor * gradient[i] + decay * model[i]);
+      model[i] -= rate * velocity[i];
+    }
+}
+
 const comity_passes COMITY_ISA(comity_passes) = {
     .isa = COMITY_ISA_THIS,
     .largest = largest,
     .fold = fold,
     .unfold = unfold,
     .add = add,
+    .squares = squares,
+    .sgd = sgd,
 };

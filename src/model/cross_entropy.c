@@ -21,7 +21,7 @@ static double loss_of(const float *z, float label, size_t width, float top, floa
 }
 
 static double gradient(const float *z, const float *y, size_t count, size_t width, float *dz) {
-  return comity_elementwise_choose()->cross_entropy(z, y, count, width, dz);
+  return comity_elementwise_best()->cross_entropy(z, y, count, width, dz);
 }
 
 static comity_score score(const float *z, const float *y, size_t count, size_t width, float *scores) {

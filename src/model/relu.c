@@ -4,13 +4,13 @@
 
 static void forward(const comity_pass *pass) {
   size_t count = pass->count * comity_shape_width(&pass->step->in);
-  comity_elementwise_choose()->relu(pass->x, count, pass->y);
+  comity_elementwise_best()->relu(pass->x, count, pass->y);
 }
 
 static void backward(const comity_pass *pass) {
   size_t count = pass->count * comity_shape_width(&pass->step->in);
   if (pass->dx != NULL)
-    comity_elementwise_choose()->relu_back(pass->y, count, pass->dx);
+    comity_elementwise_best()->relu_back(pass->y, count, pass->dx);
 }
 
 const comity_layer comity_layer_relu = {

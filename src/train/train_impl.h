@@ -21,10 +21,12 @@ size_t comity_batches_per_epoch(const comity_batches *batches);
 /* The next batch: rows index[0..count), or 0 ... count-1 when *index is NULL. \return count */
 size_t comity_batches_next(comity_batches *batches, const uint32_t **index);
 
-/* Cut the L2 norm of gradient (n) to `most`; the norm is summed in double, first to last. */
-void comity_gradient_clip(float *gradient, size_t n, double most);
-/* One step of SGD from a gradient (n). velocity is NULL exactly if momentum is 0. */
-void comity_sgd_step(const comity_train_settings *settings, double rate, size_t n, float *gradient,
+/* What cuts the L2 norm of gradient (n) to `most` (0 = never) when it is multiplied by it; 1 when it is short
+ * enough. */
+double comity_gradient_factor(const float *gradient, size_t n, double most);
+/* One step of SGD from a gradient (n), clipped as the settings say, in one pass. velocity is NULL exactly if
+ * momentum is 0. */
+void comity_sgd_step(const comity_train_settings *settings, double rate, size_t n, const float *gradient,
                      float *velocity, float *model);
 
 #endif

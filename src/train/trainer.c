@@ -190,12 +190,12 @@ static double full_gradient(const comity_client_view *view, const float *at, flo
   const comity_train_settings *settings = &now->trainer->settings;
   now->gradients++;
   double loss = batch_gradient(now, NULL, now->examples->count, false, at, gradient);
-  if (settings->clip > 0.0)
-    comity_gradient_clip(gradient, now->trainer->parameters, settings->clip);
+  size_t parameters = now->trainer->parameters;
+  float factor = (float)comity_gradient_factor(gradient, parameters, settings->clip);
   float decay = (float)settings->weight_decay;
-  if (decay != 0.0F)
-    for (size_t i = 0; i < now->trainer->parameters; i++)
-      gradient[i] += decay * at[i];
+  if (factor != 1.0F || decay != 0.0F)
+    for (size_t i = 0; i < parameters; i++)
+      gradient[i] = factor * gradient[i] + decay * at[i];
   return loss;
 }
 
@@ -213,8 +213,6 @@ static double local_step(session *now, const uint32_t *index, size_t count) {
   double loss = batch_gradient(now, index, count, true, trainer->local, trainer->gradient);
   if (algorithm->client_gradient != NULL)
     algorithm->client_gradient(trainer->method->self, &now->view, trainer->gradient);
-  if (trainer->settings.clip > 0.0)
-    comity_gradient_clip(trainer->gradient, trainer->parameters, trainer->settings.clip);
   comity_sgd_step(&trainer->settings, now->view.rate, trainer->parameters, trainer->gradient,
                   trainer->velocity, trainer->local);
   return loss;

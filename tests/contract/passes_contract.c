@@ -122,11 +122,62 @@ static void the_largest_is_found_wherever_it_stands(void **state) {
   with_each(check_largest);
 }
 
+static void check_squares(const comity_passes *passes, const numbers *n, size_t start, size_t count) {
+  double part[32] = {0}, sum = 0;
+  for (size_t i = 0; i < count; i++)
+    part[i % 32] += (double)n->value[start + i] * (double)n->value[start + i];
+  for (int k = 0; k < 32; k++)
+    sum += part[k];
+  assert_true(passes->squares(n->value + start, count) == sum);
+}
+
+static void squares_are_summed_in_a_fixed_order(void **state) {
+  (void)state;
+  with_each(check_squares);
+}
+
+/* The equations, one rounded operation after the other. */
+static void follow(const comity_sgd *sgd, float gradient, float *velocity, float *model) {
+  volatile float decayed = sgd->decay * *model, clipped = sgd->factor * gradient;
+  volatile float g = clipped + decayed, step = g;
+  if (velocity != NULL) {
+    volatile float kept = sgd->momentum * *velocity;
+    *velocity = kept + g;
+    volatile float ahead = sgd->momentum * *velocity;
+    step = sgd->nesterov ? g + ahead : *velocity;
+  }
+  volatile float change = sgd->rate * step;
+  *model -= change;
+}
+
+static void check_sgd(const comity_passes *passes, const numbers *n, size_t start, size_t count) {
+  for (int kind = 0; kind < 3; kind++) {
+    comity_sgd sgd = {.rate = 0.3F, .momentum = 0.7F, .factor = 0.9F, .decay = 0.01F, .nesterov = kind == 2};
+    float model[MOST], velocity[MOST], other_model[MOST], other_velocity[MOST];
+    memcpy(model, n->sum, sizeof model);
+    memcpy(other_model, n->sum, sizeof model);
+    for (int i = 0; i < MOST; i++)
+      velocity[i] = other_velocity[i] = n->sum[MOST - 1 - i];
+    passes->sgd(&sgd, count, n->value + start, kind == 0 ? NULL : velocity + start, model + start);
+    for (size_t i = start; i < start + count; i++)
+      follow(&sgd, n->value[i], kind == 0 ? NULL : &other_velocity[i], &other_model[i]);
+    assert_memory_equal(model, other_model, sizeof model);
+    assert_memory_equal(velocity, other_velocity, sizeof velocity);
+  }
+}
+
+static void steps_follow_their_equations(void **state) {
+  (void)state;
+  with_each(check_sgd);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(folding_rounds_each_number_by_itself),
       cmocka_unit_test(unfolding_rounds_as_a_conversion_does),
       cmocka_unit_test(sums_are_not_fused),
+      cmocka_unit_test(squares_are_summed_in_a_fixed_order),
+      cmocka_unit_test(steps_follow_their_equations),
       cmocka_unit_test(the_largest_is_found_wherever_it_stands),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,8 +30,6 @@ static void steps_equal_stored_runs(void **state) {
              run.batch * run.width * sizeof *run.x);
       memcpy(comity_workspace_y(workspace), run.y + step * run.batch, run.batch * sizeof *run.y);
       comity_model_gradient(model, w, workspace, run.batch, NULL, g);
-      if (settings.clip > 0)
-        comity_gradient_clip(g, n, settings.clip);
       comity_sgd_step(&settings, variant.rate, n, g, settings.momentum > 0 ? v : NULL, w);
       reference_number(&run, "loss");
       if (plain)
