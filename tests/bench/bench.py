@@ -119,6 +119,23 @@ class Bench:
                 for clients in (ranks - 1, 10):
                     self.everything_else_of(work, ranks, clients)
 
+        for ranks in (2, 3, 4):
+            self.collectives(ranks)
+
+    def collectives(self, ranks):
+        """Comity's broadcast and exact sum without a round around them; both sides take turns in one program."""
+        sizes = [str(PARAMETERS[work.model]) for work in self.representatives]
+        found = {}
+        for _ in range(self.form["pairs"]):
+            text = self.output(command(ranks, [self.build / "tests/bench/bench_comm", *sizes]))
+            for row in csv.DictReader(text.splitlines()):
+                found.setdefault((row["parameters"], row["what"]), []).append(1e3 * float(row["seconds"]))
+        for work, size in zip(self.representatives, sizes):
+            ours, theirs = found[size, "comity_round"], found[size, "mpi_round"]
+            self.figures.append(Figure("Of that, broadcast and exact sum; compared with MPI_Bcast + MPI_Reduce",
+                                       f"{work.model}, {ranks} ranks", "ms", Spread.of(ours), Spread.of(theirs),
+                                       Spread.of(o / t for o, t in zip(ours, theirs))))
+
     def everything_else_of(self, work, ranks, clients):
         part = "A round but for training, evaluation and I/O; compared with a bare MPI_Bcast + MPI_Reduce"
         extra = [f"data.path={self.out / 'data' / 'small.h5'}", "train.batch=5", "train.steps=1", f"clients.per_round={clients}"]

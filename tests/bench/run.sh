@@ -28,7 +28,7 @@ if [[ -z $build ]]; then
   bash "$project/jobs/quickstart/install.sh" bench ||
     echo "some packages of packages.txt's 'bench' could not be installed: what needs them is skipped below" >&2
   cmake -S "$project" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=ON >/dev/null
-  cmake --build "$build" --target comity bench_roofline bench_bare >/dev/null
+  cmake --build "$build" --target comity bench_roofline bench_bare bench_comm >/dev/null
 fi
 out=${out:-$build/results}
 mkdir -p "$out/data"
