@@ -25,11 +25,13 @@ PRESETS = {"mnist_2nn": "2nn", "mnist_cnn": "cnn", "logistic": "logistic"}
 # name: times faster than the yardstick in training, in whole rounds on three ranks
 BARS = {"W1": (4.5, 3.5), "W2": (2, 2), "W3": (1.4, 1.6), "W4": (25, 20)}
 EXAMPLES = {"W1": 600, "W2": 600, "W3": 600, "W4": 300}  # a client
-# The first round of a run is dropped.
+# Pairs of runs, and rounds of each run; the first round is dropped. `few` pairs are for what takes long or varies little. Seconds are
+# for each figure of the roofline.
 FORMS = {
-    "quick": {"pairs": 3, "rounds": {"W1": 5, "W2": 4, "W3": 2, "W4": 6}, "seconds": 0.1, "scale": "quick"},
-    "full": {"pairs": 7, "rounds": {"W1": 11, "W2": 7, "W3": 3, "W4": 11}, "seconds": 0.3, "scale": "full"},
+    "quick": {"pairs": 3, "few": 2, "rounds": {"W1": 5, "W2": 4, "W3": 2, "W4": 6}, "seconds": 0.1},
+    "full": {"pairs": 7, "few": 4, "rounds": {"W1": 11, "W2": 7, "W3": 3, "W4": 11}, "seconds": 0.3},
 }
+LONG = "W3"
 
 
 @dataclass
@@ -56,7 +58,7 @@ class Workload:
 
 class Bench:
     def __init__(self, options):
-        self.form = FORMS[options.form]
+        self.name, self.form = options.form, FORMS[options.form]
         self.build, self.out = options.build, options.out
         self.data = {name: self.out / "data" / ("tabular.h5" if name == "W4" else "images.h5") for name in BARS}
         self.works = [Workload.read(name) for name in BARS if name in options.workloads.split(",")]
@@ -67,10 +69,10 @@ class Bench:
         self.yardstick = Yardstick(options.yardstick, self.scratch, self.data)
         self.figures, self.remarks, self.training = [], [], {}
 
-    def pairs(self, work, ranks, rounds, evaluate, number=None, watched=False):
+    def pairs(self, work, ranks, rounds, evaluate, watched=False):
         """Runs of the yardstick and of Comity that take turns: (yardstick or None, Comity) each."""
         made = []
-        for _ in range(number or self.form["pairs"]):
+        for _ in range(self.form["few" if watched or work.name == LONG else "pairs"]):
             theirs = self.yardstick.run(work, ranks, rounds, evaluate, watched) if self.yardstick else None
             made.append((theirs, self.comity.run(work, ranks, rounds, evaluate, watched)))
         return made
@@ -126,7 +128,7 @@ class Bench:
         """Comity's broadcast and exact sum without a round around them; both sides take turns in one program."""
         sizes = [str(PARAMETERS[work.model]) for work in self.representatives]
         found = {}
-        for _ in range(self.form["pairs"]):
+        for _ in range(self.form["few"]):
             text = self.output(command(ranks, [self.build / "tests/bench/bench_comm", *sizes]))
             for row in csv.DictReader(text.splitlines()):
                 found.setdefault((row["parameters"], row["what"]), []).append(1e3 * float(row["seconds"]))
@@ -140,9 +142,9 @@ class Bench:
         part = "A round but for training, evaluation and I/O; compared with a bare MPI_Bcast + MPI_Reduce"
         extra = [f"data.path={self.out / 'data' / 'small.h5'}", "train.batch=5", "train.steps=1", f"clients.per_round={clients}"]
         ours, theirs = [], []
-        for _ in range(self.form["pairs"]):
+        for _ in range(self.form["few"]):
             theirs.append(1e3 * statistics.median(self.bare(ranks, PARAMETERS[work.model])))
-            run = self.comity.run(work, ranks, 20, False, extra=extra)
+            run = self.comity.run(work, ranks, 12, False, extra=extra)
             ours.append(1e3 * statistics.median(r["seconds"] - r["train"] - r["evaluate"] - r["io"] for r in run.rounds[2:]))
         what = f"{work.model}, {ranks} ranks, {clients} client{'s' * (clients > 1)} a round"
         self.figures.append(Figure(part, what, "ms", Spread.of(ours), Spread.of(theirs),
@@ -168,9 +170,8 @@ class Bench:
         self.figures.append(Figure(part, "an MPI program that does nothing, three ranks", "s", None, empty))
         for work in self.representatives:
             say(f"{work.name}: start and memory")
-            number = min(self.form["pairs"], 3) if work.name == "W1" else self.form["pairs"] // 3
-            alone = self.pairs(work, 0, 1, False, number, watched=True)
-            made = self.pairs(work, 3, 2, True, number, watched=True)
+            alone = self.pairs(work, 0, 1, False, watched=True)
+            made = self.pairs(work, 3, 2, True, watched=True)
             for where, runs in (("alone", alone), ("three ranks", made)):
                 self.compare(part, f"{work.name}, {where}", "s", runs, lambda run: run.start)
                 last = self.figures[-1]
@@ -216,7 +217,7 @@ class Bench:
         flagged = 1  # a point that grows faster than it should, which its table shows
         table = self.out / "scale" / "scale.csv"
         table.unlink(missing_ok=True)
-        text = self.output(["bash", script, self.form["scale"], "-o", self.out / "scale"], (0, flagged))
+        text = self.output(["bash", script, self.name, "-o", self.out / "scale"], (0, flagged))
         if not table.exists():
             raise Failed(f"{script} wrote no {table}:\n{text}")
         self.remarks.append(("Scaling, simulated", text))
@@ -258,9 +259,13 @@ def main():
     for name in ("build", "out", "yardstick"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--images", required=True)
-    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--only")
     parser.add_argument("--workloads", default=",".join(BARS))
     options = parser.parse_args()
+    parts = options.only.split(",") if options.only else [p for p in PARTS if (options.form, p) != ("quick", "scale")]
+    wrong = [p for p in parts if p not in PARTS] + [w for w in options.workloads.split(",") if w not in BARS]
+    if wrong:
+        parser.error(f"there is no {', '.join(wrong)}; parts are {', '.join(PARTS)}, workloads {', '.join(BARS)}")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     about = machine.describe(SOURCE, options.build, options.build / "comity") + [("images", options.images), ("form", options.form)]
@@ -271,7 +276,7 @@ def main():
     if reason:
         bench.yardstick = None
         say(f"no comparison with PyTorch, the columns stay empty: {reason}")
-    for name in options.only.split(","):
+    for name in parts:
         try:
             PARTS[name](bench)
         except Failed as error:
