@@ -141,7 +141,7 @@ class Comity:
         for line in records.read_text().splitlines():
             record = json.loads(line)
             mine, others = record["seconds"], record["ranks"]
-            slowest = {phase: max(mine[phase], others.get(phase, {}).get("max") or 0) for phase in mine}
+            slowest = {phase: max(mine[phase], others.get(phase, {}).get("max") or 0) for phase in ("train", "evaluate")}
             run.rounds.append({"seconds": mine["total"], "train": slowest["train"], "evaluate": slowest["evaluate"], "io": mine["io"],
                                "accuracy": record["test_accuracy"]})
         run.start = first - run.rounds[0]["seconds"]
