@@ -30,7 +30,7 @@ extern "C" {
 /** The phases of a round that time is booked to. */
 typedef enum comity_phase {
   COMITY_PHASE_TRAIN,       /* local training */
-  COMITY_PHASE_WAIT,        /* reporting, which waits for slower ranks */
+  COMITY_PHASE_WAIT,        /* for slower ranks, between a report and its answer */
   COMITY_PHASE_COMMUNICATE, /* sum and broadcast, and for the server's work between them */
   COMITY_PHASE_AGGREGATE,   /* selecting, fixed point, server step */
   COMITY_PHASE_EVALUATE,
@@ -113,8 +113,9 @@ typedef struct comity_recorder comity_recorder;
 COMITY_API COMITY_MUST_CHECK comity_status comity_recorder_new(const char *folder, size_t ranks,
                                                                uint64_t resume_round, const char *job,
                                                                comity_recorder **recorder);
-/** Append one round to all files. jsonl and csv are flushed at once, results.h5 when the recorder thinks fit.
- */
+/** Append one round. metrics.jsonl and metrics.csv get their line at once, for whoever reads along (on the disk
+ * itself it is after comity_recorder_flush); results.h5 is replaced when ten seconds have passed, and less often
+ * if writing it would take more than a fiftieth of the time. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_recorder_add(comity_recorder *recorder,
                                                                const comity_record *record);
 /** Make everything durable (before a checkpoint, at the end). */

@@ -133,7 +133,7 @@ static comity_status agree_on_cohort(comity_run_state *run, comity_status local)
       status = quorum_lost(run, present);
   }
   status = comity_comm_verdict(run->comm, status);
-  comity_run_book(run, COMITY_PHASE_COMMUNICATE, since);
+  comity_run_book(run, comity_run_answer(run), since);
   return status;
 }
 

@@ -85,6 +85,11 @@ static inline bool comity_run_asked_to_stop(const comity_run_state *run) {
 
 /* Seconds since `since` go to a phase of this rank's ledger; returns now. */
 double comity_run_book(comity_run_state *run, comity_phase phase, double since);
+/* Where the time goes that a rank spends in the verdict that answers a report: whoever reports waits there for slower
+ * ranks, and only the server knows when the last of them was there. */
+static inline comity_phase comity_run_answer(const comity_run_state *run) {
+  return comity_comm_is_server(run->comm) ? COMITY_PHASE_COMMUNICATE : COMITY_PHASE_WAIT;
+}
 /* comity_comm_agree, booked as waiting. Collective. */
 COMITY_MUST_CHECK comity_status comity_run_agree(comity_run_state *run, comity_status local);
 

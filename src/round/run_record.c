@@ -127,7 +127,7 @@ comity_status comity_run_record(comity_run_state *run, size_t present, comity_st
   }
   comity_gathered_clear(&gathered);
   status = comity_comm_broadcast_status(run->comm, status, &reason, sizeof reason);
-  comity_run_book(run, COMITY_PHASE_COMMUNICATE, since);
+  comity_run_book(run, comity_run_answer(run), since);
   run->reason = (comity_stop_reason)reason;
   return status;
 }
