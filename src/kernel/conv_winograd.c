@@ -1,6 +1,7 @@
 /* native, for filters of 3x3 and 5x5 with stride 1: Winograd's convolution (winograd_points.h) in both
- * directions. A tile of 6x6 pixels becomes 36 points, at each of which the channels of many tiles meet the
- * filters in one small matrix product: 2.8 times fewer multiplications than direct for 5x5, 4 times for 3x3.
+ * directions. A tile of 6x6 or 8x8 pixels becomes as many points, at each of which the channels of many tiles
+ * meet the filters in one small matrix product and give 4x4 results: 6.3 times fewer multiplications than
+ * direct for 5x5, 4 times for 3x3.
  *
  * Everything is one bilinear algorithm and its transposes. With X, W, Y in pixels and V, U, M at the points,
  *   forward    V = in(X),  U = filter(W),   M[p] = V[p] U[p],     Y = out(M)
@@ -8,7 +9,7 @@
  *   weights    V and dM again,              dU[p] += V[p]^T dM[p], dW = filter^T(dU)
  * so the gradient needs no transform of its own, and weights are transformed once a call.
  *
- * Measured rounding errors stand in README.md; tests/contract/conv_contract.c bounds them.
+ * Measured rounding errors stand in README.md; tests/contract/conv_kernels_contract.c bounds them.
  * Source: Lavin and Gray 2016; Winograd 1980 */
 #include "channels_last.h"
 #include "small_product.h"
@@ -23,7 +24,9 @@ enum {
 
 /* A shape and where its pieces lie in scratch memory. Channels last; a chunk of images at a time. */
 typedef struct engine {
-  size_t taps, out;          /* of a filter and of a tile, in each direction */
+  const point_set *set;
+  size_t taps, tile;         /* numbers of a filter and of a tile in each direction */
+  size_t points;             /* tile^2 */
   size_t channels, filters;  /* as they are */
   size_t depth, width;       /* the same, rounded up to vectors */
   size_t rows, columns;      /* of tiles in an image */
@@ -31,16 +34,16 @@ typedef struct engine {
   size_t in_line, in_pixels; /* of an image with padding that the tiles cover */
   size_t out_line, out_pixels;
   place x, y;           /* of an image in these */
-  float *u;             /* (POINTS, channels, width): weights, or their gradient */
-  float *turned;        /* (POINTS, width, depth): u^T */
-  float *v;             /* (POINTS, tiles, depth) */
-  float *m;             /* (POINTS, tiles, width) */
+  float *u;             /* (points, channels, width): weights, or their gradient */
+  float *turned;        /* (points, width, depth): u^T */
+  float *v;             /* (points, tiles, depth) */
+  float *m;             /* (points, tiles, width) */
   float *in, *gradient; /* (images, in_pixels, depth): X, dX */
   float *result;        /* (images, out_pixels, width): Y or dY */
   float *filter;        /* (channels * taps^2, width): W or dW with filters last; shares with v */
   float *plain;         /* (filters, channels * taps^2): dW as layers want it; shares with m */
   float *bias;          /* (width) */
-  float *strip;         /* (TILE, in_line) vectors */
+  float *strip;         /* (tile, in_line) vectors */
 } engine;
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
@@ -49,18 +52,20 @@ static size_t most(size_t a, size_t b) { return a > b ? a : b; }
 
 static void measure(const comity_conv_shape *s, engine *e) {
   *e = (engine){.taps = s->kernel[0], .channels = s->channels, .filters = s->filters};
-  e->out = TILE + 1 - e->taps;
+  e->set = e->taps == 3 ? &six_points : &eight_points;
+  e->tile = RESULTS + e->taps - 1;
+  e->points = e->tile * e->tile;
   e->depth = lanes_up(s->channels);
   e->width = lanes_up(s->filters);
-  e->rows = (s->rows + e->out - 1) / e->out;
-  e->columns = (s->columns + e->out - 1) / e->out;
-  e->in_line = e->columns * e->out + e->taps - 1;
-  e->in_pixels = e->in_line * (e->rows * e->out + e->taps - 1);
-  e->out_line = e->columns * e->out;
-  e->out_pixels = e->out_line * e->rows * e->out;
+  e->rows = (s->rows + RESULTS - 1) / RESULTS;
+  e->columns = (s->columns + RESULTS - 1) / RESULTS;
+  e->in_line = e->columns * RESULTS + e->taps - 1;
+  e->in_pixels = e->in_line * (e->rows * RESULTS + e->taps - 1);
+  e->out_line = e->columns * RESULTS;
+  e->out_pixels = e->out_line * e->rows * RESULTS;
   e->x = (place){s->height, s->width, e->in_line, s->padding[0], s->padding[1], s->channels};
   e->y = (place){s->rows, s->columns, e->out_line, 0, 0, s->filters};
-  size_t tiles = most(LANES, least(MOST_TILES, MOST_POINTS / POINTS / (e->depth + e->width)));
+  size_t tiles = most(LANES, least(MOST_TILES, MOST_POINTS / e->points / (e->depth + e->width)));
   e->images = most(1, tiles / (e->rows * e->columns));
   e->block = most(1, tiles / e->columns);
 }
@@ -72,15 +77,15 @@ static size_t lay_out(engine *e, float *base) {
     float **at;
     size_t count;
   } pieces[] = {
-      {&e->u, POINTS * e->channels * e->width},
-      {&e->turned, POINTS * e->width * e->depth},
-      {&e->v, most(POINTS * tiles * e->depth, weights * e->width)},
-      {&e->m, most(POINTS * tiles * e->width, weights * e->filters)},
+      {&e->u, e->points * e->channels * e->width},
+      {&e->turned, e->points * e->width * e->depth},
+      {&e->v, most(e->points * tiles * e->depth, weights * e->width)},
+      {&e->m, most(e->points * tiles * e->width, weights * e->filters)},
       {&e->in, e->images * e->in_pixels * e->depth},
       {&e->gradient, e->images * e->in_pixels * e->depth},
       {&e->result, e->images * e->out_pixels * e->width},
       {&e->bias, e->width},
-      {&e->strip, TILE * e->in_line * LANES},
+      {&e->strip, e->tile * e->in_line * LANES},
   };
   for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
     if (base != NULL)
@@ -99,26 +104,26 @@ static void clear(float *values, size_t count) { memset(values, 0, count * sizeo
 /* u[p] = G w G^T for every channel and filter. */
 static void filters_to_points(const engine *e, const float *weight) {
   size_t taps = e->taps, window = taps * taps;
-  float g[TILE][TILE];
-  filter_matrix(taps, g);
+  float g[MOST_TILE][MOST_TILE];
+  filter_matrix(e->set, taps, g);
   place line = {1, e->channels * window, e->channels * window, 0, 0, e->filters};
   to_channels_last(&line, weight, e->filter);
   for (size_t c = 0; c < e->channels; c++)
     for (size_t f = 0; f < e->width; f += LANES) {
       const float *w = e->filter + c * window * e->width + f;
-      vector half[TILE][TILE];
-      for (size_t i = 0; i < TILE; i++)
+      vector half[MOST_TILE][MOST_TILE];
+      for (size_t i = 0; i < e->tile; i++)
         for (size_t b = 0; b < taps; b++) {
           half[i][b] = (vector){0};
           for (size_t a = 0; a < taps; a++)
             half[i][b] += g[i][a] * vector_load(w + (a * taps + b) * e->width);
         }
-      for (size_t i = 0; i < TILE; i++)
-        for (size_t j = 0; j < TILE; j++) {
+      for (size_t i = 0; i < e->tile; i++)
+        for (size_t j = 0; j < e->tile; j++) {
           vector sum = {0};
           for (size_t b = 0; b < taps; b++)
             sum += g[j][b] * half[i][b];
-          vector_store(e->u + ((i * TILE + j) * e->channels + c) * e->width + f, sum);
+          vector_store(e->u + ((i * e->tile + j) * e->channels + c) * e->width + f, sum);
         }
     }
 }
@@ -126,21 +131,21 @@ static void filters_to_points(const engine *e, const float *weight) {
 /* plain = G^T u G, back in the order of layers. */
 static void points_to_filters(const engine *e) {
   size_t taps = e->taps, window = taps * taps;
-  float g[TILE][TILE];
-  filter_matrix(taps, g);
+  float g[MOST_TILE][MOST_TILE];
+  filter_matrix(e->set, taps, g);
   for (size_t c = 0; c < e->channels; c++)
     for (size_t f = 0; f < e->width; f += LANES) {
-      vector half[TILE][TILE];
-      for (size_t i = 0; i < TILE; i++)
+      vector half[MOST_TILE][MOST_TILE];
+      for (size_t i = 0; i < e->tile; i++)
         for (size_t b = 0; b < taps; b++) {
           half[i][b] = (vector){0};
-          for (size_t j = 0; j < TILE; j++)
-            half[i][b] += g[j][b] * vector_load(e->u + ((i * TILE + j) * e->channels + c) * e->width + f);
+          for (size_t j = 0; j < e->tile; j++)
+            half[i][b] += g[j][b] * vector_load(e->u + ((i * e->tile + j) * e->channels + c) * e->width + f);
         }
       for (size_t a = 0; a < taps; a++)
         for (size_t b = 0; b < taps; b++) {
           vector sum = {0};
-          for (size_t i = 0; i < TILE; i++)
+          for (size_t i = 0; i < e->tile; i++)
             sum += g[i][a] * half[i][b];
           vector_store(e->filter + (c * window + a * taps + b) * e->width + f, sum);
         }
@@ -152,66 +157,78 @@ static void points_to_filters(const engine *e) {
 /* turned[p] = u[p]^T */
 static void turn_filters(const engine *e) {
   place line = {1, e->width, e->width, 0, 0, e->channels};
-  for (size_t p = 0; p < POINTS; p++)
+  for (size_t p = 0; p < e->points; p++)
     to_channels_last(&line, e->u + p * e->channels * e->width, e->turned + p * e->width * e->depth);
 }
 
 /* Where row `row` of tiles of a chunk begins in images of that many pixels. */
 static size_t first_pixel(const engine *e, size_t row, size_t pixels, size_t line) {
-  return row / e->rows * pixels + row % e->rows * e->out * line;
+  return row / e->rows * pixels + row % e->rows * RESULTS * line;
 }
 
 /* v = in(X) for `count` rows of tiles. Neighbours overlap, so columns are transformed once for all tiles. */
-static void data_in(const engine *e, size_t row, size_t count) {
+COMITY_INLINE void data_in_of(const point_set *set, const engine *e, size_t row, size_t count) {
+  const size_t tile = 2 * set->pairs + 2;
   size_t point = count * e->columns * e->depth;
   for (size_t t = 0; t < count; t++)
     for (size_t c = 0; c < e->depth; c += LANES) {
       const float *x = e->in + first_pixel(e, row + t, e->in_pixels, e->in_line) * e->depth + c;
       for (size_t k = 0; k < e->in_line; k++) {
-        vector d[TILE], v[TILE];
-        for (size_t i = 0; i < TILE; i++)
+        vector d[MOST_TILE], v[MOST_TILE];
+        COMITY_UNROLL
+        for (size_t i = 0; i < tile; i++)
           d[i] = vector_load(x + (i * e->in_line + k) * e->depth);
-        data_to_points(d, v);
-        for (size_t i = 0; i < TILE; i++)
+        data_to_points(set, d, v);
+        COMITY_UNROLL
+        for (size_t i = 0; i < tile; i++)
           vector_store(e->strip + (i * e->in_line + k) * LANES, v[i]);
       }
-      for (size_t i = 0; i < TILE; i++)
+      COMITY_UNROLL
+      for (size_t i = 0; i < tile; i++)
         for (size_t k = 0; k < e->columns; k++) {
-          vector d[TILE], v[TILE];
-          for (size_t j = 0; j < TILE; j++)
-            d[j] = vector_load(e->strip + (i * e->in_line + k * e->out + j) * LANES);
-          data_to_points(d, v);
-          float *to = e->v + i * TILE * point + (t * e->columns + k) * e->depth + c;
-          for (size_t j = 0; j < TILE; j++)
+          vector d[MOST_TILE], v[MOST_TILE];
+          COMITY_UNROLL
+          for (size_t j = 0; j < tile; j++)
+            d[j] = vector_load(e->strip + (i * e->in_line + k * RESULTS + j) * LANES);
+          data_to_points(set, d, v);
+          float *to = e->v + i * tile * point + (t * e->columns + k) * e->depth + c;
+          COMITY_UNROLL
+          for (size_t j = 0; j < tile; j++)
             vector_store(to + j * point, v[j]);
         }
     }
 }
 
 /* gradient += in^T(v), the same steps backwards. */
-static void data_back(const engine *e, size_t row, size_t count) {
+COMITY_INLINE void data_back_of(const point_set *set, const engine *e, size_t row, size_t count) {
+  const size_t tile = 2 * set->pairs + 2;
   size_t point = count * e->columns * e->depth;
   for (size_t t = 0; t < count; t++)
     for (size_t c = 0; c < e->depth; c += LANES) {
-      clear(e->strip, TILE * e->in_line * LANES);
-      for (size_t i = 0; i < TILE; i++)
+      clear(e->strip, e->tile * e->in_line * LANES);
+      COMITY_UNROLL
+      for (size_t i = 0; i < tile; i++)
         for (size_t k = 0; k < e->columns; k++) {
-          vector v[TILE], d[TILE];
-          const float *from = e->v + i * TILE * point + (t * e->columns + k) * e->depth + c;
-          for (size_t j = 0; j < TILE; j++)
+          vector v[MOST_TILE], d[MOST_TILE];
+          const float *from = e->v + i * tile * point + (t * e->columns + k) * e->depth + c;
+          COMITY_UNROLL
+          for (size_t j = 0; j < tile; j++)
             v[j] = vector_load(from + j * point);
-          points_to_data(v, d);
-          float *to = e->strip + (i * e->in_line + k * e->out) * LANES;
-          for (size_t j = 0; j < TILE; j++)
+          points_to_data(set, v, d);
+          float *to = e->strip + (i * e->in_line + k * RESULTS) * LANES;
+          COMITY_UNROLL
+          for (size_t j = 0; j < tile; j++)
             vector_store(to + j * LANES, vector_load(to + j * LANES) + d[j]);
         }
       float *dx = e->gradient + first_pixel(e, row + t, e->in_pixels, e->in_line) * e->depth + c;
       for (size_t k = 0; k < e->in_line; k++) {
-        vector v[TILE], d[TILE];
-        for (size_t i = 0; i < TILE; i++)
+        vector v[MOST_TILE], d[MOST_TILE];
+        COMITY_UNROLL
+        for (size_t i = 0; i < tile; i++)
           v[i] = vector_load(e->strip + (i * e->in_line + k) * LANES);
-        points_to_data(v, d);
-        for (size_t i = 0; i < TILE; i++) {
+        points_to_data(set, v, d);
+        COMITY_UNROLL
+        for (size_t i = 0; i < tile; i++) {
           float *to = dx + (i * e->in_line + k) * e->depth;
           vector_store(to, vector_load(to) + d[i]);
         }
@@ -219,61 +236,84 @@ static void data_back(const engine *e, size_t row, size_t count) {
     }
 }
 
-/* Y = out(m), or backwards m = out^T(Y), for `count` rows of tiles; `out` is constant after inlining. */
-COMITY_INLINE void results_of(const size_t out, const engine *e, size_t row, size_t count, bool back) {
+/* Y = out(m), or backwards m = out^T(Y), for `count` rows of tiles. */
+COMITY_INLINE void results_of(const point_set *set, const engine *e, size_t row, size_t count, bool back) {
+  const size_t tile = 2 * set->pairs + 2;
   size_t point = count * e->columns * e->width, line = e->out_line * e->width;
   for (size_t t = 0; t < count; t++)
     for (size_t k = 0; k < e->columns; k++)
       for (size_t c = 0; c < e->width; c += LANES) {
-        float *y = e->result + (first_pixel(e, row + t, e->out_pixels, e->out_line) + k * out) * e->width + c;
+        float *y =
+            e->result + (first_pixel(e, row + t, e->out_pixels, e->out_line) + k * RESULTS) * e->width + c;
         float *m = e->m + (t * e->columns + k) * e->width + c;
-        vector half[TILE][TILE], side[TILE], points[TILE];
+        vector half[MOST_TILE][RESULTS], side[RESULTS], points[MOST_TILE];
         if (back) {
           COMITY_UNROLL
-          for (size_t i = 0; i < out; i++) {
-            for (size_t j = 0; j < out; j++)
-              side[j] = vector_load(y + i * line + j * e->width);
-            results_to_points((int)out, side, half[i]);
+          for (size_t j = 0; j < RESULTS; j++) {
+            COMITY_UNROLL
+            for (size_t i = 0; i < RESULTS; i++)
+              side[i] = vector_load(y + i * line + j * e->width);
+            results_to_points(set, side, points);
+            COMITY_UNROLL
+            for (size_t i = 0; i < tile; i++)
+              half[i][j] = points[i];
           }
           COMITY_UNROLL
-          for (size_t j = 0; j < TILE; j++) {
-            for (size_t i = 0; i < out; i++)
-              side[i] = half[i][j];
-            results_to_points((int)out, side, points);
-            for (size_t i = 0; i < TILE; i++)
-              vector_store(m + (i * TILE + j) * point, points[i]);
+          for (size_t i = 0; i < tile; i++) {
+            results_to_points(set, half[i], points);
+            COMITY_UNROLL
+            for (size_t j = 0; j < tile; j++)
+              vector_store(m + (i * tile + j) * point, points[j]);
           }
           continue;
         }
         COMITY_UNROLL
-        for (size_t j = 0; j < TILE; j++) {
-          for (size_t i = 0; i < TILE; i++)
-            points[i] = vector_load(m + (i * TILE + j) * point);
-          points_to_results((int)out, points, side);
-          for (size_t i = 0; i < out; i++)
-            half[i][j] = side[i];
+        for (size_t i = 0; i < tile; i++) {
+          COMITY_UNROLL
+          for (size_t j = 0; j < tile; j++)
+            points[j] = vector_load(m + (i * tile + j) * point);
+          points_to_results(set, points, half[i]);
         }
         COMITY_UNROLL
-        for (size_t i = 0; i < out; i++) {
-          points_to_results((int)out, half[i], side);
-          for (size_t j = 0; j < out; j++)
-            vector_store(y + i * line + j * e->width, side[j]);
+        for (size_t j = 0; j < RESULTS; j++) {
+          COMITY_UNROLL
+          for (size_t i = 0; i < tile; i++)
+            points[i] = half[i][j];
+          points_to_results(set, points, side);
+          COMITY_UNROLL
+          for (size_t i = 0; i < RESULTS; i++)
+            vector_store(y + i * line + j * e->width, side[i]);
         }
       }
 }
 
-static void results_out(const engine *e, size_t row, size_t count) {
-  if (e->out == 2)
-    results_of(2, e, row, count, false);
+/* Each of the transforms for each set of points, with all loops over a tile unrolled. */
+static void data_in(const engine *e, size_t row, size_t count) {
+  if (e->set == &six_points)
+    data_in_of(&six_points, e, row, count);
   else
-    results_of(4, e, row, count, false);
+    data_in_of(&eight_points, e, row, count);
+}
+
+static void data_back(const engine *e, size_t row, size_t count) {
+  if (e->set == &six_points)
+    data_back_of(&six_points, e, row, count);
+  else
+    data_back_of(&eight_points, e, row, count);
+}
+
+static void results_out(const engine *e, size_t row, size_t count) {
+  if (e->set == &six_points)
+    results_of(&six_points, e, row, count, false);
+  else
+    results_of(&eight_points, e, row, count, false);
 }
 
 static void results_back(const engine *e, size_t row, size_t count) {
-  if (e->out == 2)
-    results_of(2, e, row, count, true);
+  if (e->set == &six_points)
+    results_of(&six_points, e, row, count, true);
   else
-    results_of(4, e, row, count, true);
+    results_of(&eight_points, e, row, count, true);
 }
 
 /* ------------------------------------------------------------------------------------------------ products */
@@ -281,7 +321,7 @@ static void results_back(const engine *e, size_t row, size_t count) {
 /* m[p] = v[p] u[p] */
 static void tiles_by_filters(const engine *e, size_t tiles) {
   product p = {.rows = tiles, .width = e->width, .depth = e->channels, .row = e->depth, .step = 1};
-  for (size_t i = 0; i < POINTS; i++)
+  for (size_t i = 0; i < e->points; i++)
     product_run(&p, e->v + i * tiles * e->depth, e->u + i * e->channels * e->width,
                 e->m + i * tiles * e->width);
 }
@@ -290,7 +330,7 @@ static void tiles_by_filters(const engine *e, size_t tiles) {
 static void tiles_by_gradients(const engine *e, size_t tiles) {
   product p = {
       .rows = e->channels, .width = e->width, .depth = tiles, .row = 1, .step = e->depth, .add = true};
-  for (size_t i = 0; i < POINTS; i++)
+  for (size_t i = 0; i < e->points; i++)
     product_run(&p, e->v + i * tiles * e->depth, e->m + i * tiles * e->width,
                 e->u + i * e->channels * e->width);
 }
@@ -298,7 +338,7 @@ static void tiles_by_gradients(const engine *e, size_t tiles) {
 /* v[p] = m[p] u[p]^T */
 static void gradients_by_filters(const engine *e, size_t tiles) {
   product p = {.rows = tiles, .width = e->depth, .depth = e->filters, .row = e->width, .step = 1};
-  for (size_t i = 0; i < POINTS; i++)
+  for (size_t i = 0; i < e->points; i++)
     product_run(&p, e->m + i * tiles * e->width, e->turned + i * e->width * e->depth,
                 e->v + i * tiles * e->depth);
 }
@@ -368,7 +408,7 @@ static void backward(const comity_conv_shape *shape, size_t count, const float *
     filters_to_points(&e, weight);
     turn_filters(&e);
   }
-  clear(e.u, POINTS * e.channels * e.width);
+  clear(e.u, e.points * e.channels * e.width);
   clear(e.bias, e.width);
   clear(e.in, e.images * e.in_pixels * e.depth);
   clear(e.result, e.images * e.out_pixels * e.width);

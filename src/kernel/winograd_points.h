@@ -1,90 +1,123 @@
-/* Winograd's convolution in one direction: six inputs are taken as coefficients of a polynomial, evaluated at
- * six points, multiplied point by point with the filter's values, and the outputs are read off. Six inputs
- * give two outputs of a filter of five, or four of a filter of three; the inputs' part is the same.
+/* Winograd's convolution in one direction: a tile of inputs is taken as coefficients of a polynomial, evaluated
+ * at as many points, multiplied point by point with the filter's values, and four outputs are read off. Tiles
+ * of six serve filters of three, tiles of eight filters of five.
  *
- * The points are 0, +-3/4, +-3/2 and infinity. All coefficients of the transforms of data are exact in binary,
- * and rounding errors are about half of those with the usual +-1, +-2.
+ * The points are 0, infinity and pairs of +p and -p, which share the even and the odd half of each polynomial.
+ * All coefficients for data are exact in binary, and the points are those that round least among such: with
+ * six, 3/4 and 3/2 give half the errors of the usual 1 and 2.
  * Source: Lavin and Gray 2016; on points, Barabasz et al. 2020. */
 #ifndef COMITY_WINOGRAD_POINTS_H
 #define COMITY_WINOGRAD_POINTS_H
 
 #include "vector.h"
 
-enum { TILE = 6, POINTS = TILE * TILE };
+enum { RESULTS = 4, MOST_PAIRS = 3, MOST_TILE = 2 * MOST_PAIRS + 2 };
 
-#define COMITY_A 0.75F
-#define COMITY_B 1.5F
-#define COMITY_AA (COMITY_A * COMITY_A)
-#define COMITY_BB (COMITY_B * COMITY_B)
+/* Polynomials in the square of x, lowest power first. */
+typedef struct point_set {
+  size_t pairs;                         /* the tile has 2 pairs + 2 numbers */
+  float at[MOST_PAIRS];                 /* p */
+  float all[MOST_PAIRS + 1];            /* the product of x^2 - p^2 over all pairs */
+  float others[MOST_PAIRS][MOST_PAIRS]; /* the same without one of them */
+} point_set;
 
-/* v = B^T d: data to points. Point p gets the polynomial x (x^2 - AA) (x^2 - BB) / (x - p), whose parts of
- * even and odd powers +p and -p share. */
-COMITY_INLINE void data_to_points(const vector d[TILE], vector v[TILE]) {
-  vector even_a = d[4] - COMITY_BB * d[2], odd_a = COMITY_A * (d[3] - COMITY_BB * d[1]);
-  vector even_b = d[4] - COMITY_AA * d[2], odd_b = COMITY_B * (d[3] - COMITY_AA * d[1]);
-  v[0] = d[4] - (COMITY_AA + COMITY_BB) * d[2] + (COMITY_AA * COMITY_BB) * d[0];
-  v[1] = even_a + odd_a;
-  v[2] = even_a - odd_a;
-  v[3] = even_b + odd_b;
-  v[4] = even_b - odd_b;
-  v[5] = d[5] - (COMITY_AA + COMITY_BB) * d[3] + (COMITY_AA * COMITY_BB) * d[1];
+static const point_set six_points = {.pairs = 2,
+                                     .at = {0.75F, 1.5F},
+                                     .all = {1.265625F, -2.8125F, 1.0F},
+                                     .others = {{-2.25F, 1.0F}, {-0.5625F, 1.0F}}};
+static const point_set eight_points = {
+    .pairs = 3,
+    .at = {0.5F, 1.0F, 2.0F},
+    .all = {-1.0F, 5.25F, -5.25F, 1.0F},
+    .others = {{4.0F, -5.0F, 1.0F}, {1.0F, -4.25F, 1.0F}, {0.25F, -1.25F, 1.0F}}};
+
+/* v = B^T d: data to points. Point p gets the polynomial x (x^2 - p1^2) (x^2 - p2^2) ... / (x - p). */
+COMITY_INLINE void data_to_points(const point_set *set, const vector d[MOST_TILE], vector v[MOST_TILE]) {
+  const size_t pairs = set->pairs;
+  v[0] = set->all[0] * d[0];
+  v[2 * pairs + 1] = set->all[0] * d[1];
+  COMITY_UNROLL
+  for (size_t k = 1; k <= pairs; k++) {
+    v[0] += set->all[k] * d[2 * k];
+    v[2 * pairs + 1] += set->all[k] * d[2 * k + 1];
+  }
+  COMITY_UNROLL
+  for (size_t i = 0; i < pairs; i++) {
+    vector even = set->others[i][0] * d[2], odd = set->others[i][0] * d[1];
+    COMITY_UNROLL
+    for (size_t k = 1; k < pairs; k++) {
+      even += set->others[i][k] * d[2 * k + 2];
+      odd += set->others[i][k] * d[2 * k + 1];
+    }
+    v[2 * i + 1] = even + set->at[i] * odd;
+    v[2 * i + 2] = even - set->at[i] * odd;
+  }
 }
 
 /* d = B v, the transpose: what gradients of the points give to the data. */
-COMITY_INLINE void points_to_data(const vector v[TILE], vector d[TILE]) {
-  vector even_a = v[1] + v[2], odd_a = COMITY_A * (v[1] - v[2]);
-  vector even_b = v[3] + v[4], odd_b = COMITY_B * (v[3] - v[4]);
-  d[0] = (COMITY_AA * COMITY_BB) * v[0];
-  d[1] = (COMITY_AA * COMITY_BB) * v[5] - COMITY_BB * odd_a - COMITY_AA * odd_b;
-  d[2] = -(COMITY_AA + COMITY_BB) * v[0] - COMITY_BB * even_a - COMITY_AA * even_b;
-  d[3] = odd_a + odd_b - (COMITY_AA + COMITY_BB) * v[5];
-  d[4] = v[0] + even_a + even_b;
-  d[5] = v[5];
+COMITY_INLINE void points_to_data(const point_set *set, const vector v[MOST_TILE], vector d[MOST_TILE]) {
+  const size_t pairs = set->pairs;
+  COMITY_UNROLL
+  for (size_t k = 0; k <= pairs; k++) {
+    d[2 * k] = set->all[k] * v[0];
+    d[2 * k + 1] = set->all[k] * v[2 * pairs + 1];
+  }
+  COMITY_UNROLL
+  for (size_t i = 0; i < pairs; i++) {
+    vector even = v[2 * i + 1] + v[2 * i + 2], odd = set->at[i] * (v[2 * i + 1] - v[2 * i + 2]);
+    COMITY_UNROLL
+    for (size_t k = 0; k < pairs; k++) {
+      d[2 * k + 2] += set->others[i][k] * even;
+      d[2 * k + 1] += set->others[i][k] * odd;
+    }
+  }
 }
 
-/* y = A^T m: points to `outputs` results, 2 or 4. */
-COMITY_INLINE void points_to_results(const int outputs, const vector m[TILE], vector y[]) {
-  vector even_a = m[1] + m[2], odd_a = COMITY_A * (m[1] - m[2]);
-  vector even_b = m[3] + m[4], odd_b = COMITY_B * (m[3] - m[4]);
-  y[0] = m[0] + even_a + even_b;
-  y[1] = odd_a + odd_b;
-  if (outputs == 4) {
-    y[2] = COMITY_AA * even_a + COMITY_BB * even_b;
-    y[3] = COMITY_AA * odd_a + COMITY_BB * odd_b;
+/* y = A^T m: points to results. */
+COMITY_INLINE void points_to_results(const point_set *set, const vector m[MOST_TILE], vector y[RESULTS]) {
+  y[0] = m[0];
+  y[1] = y[2] = (vector){0};
+  y[3] = m[2 * set->pairs + 1];
+  COMITY_UNROLL
+  for (size_t i = 0; i < set->pairs; i++) {
+    vector even = m[2 * i + 1] + m[2 * i + 2], odd = set->at[i] * (m[2 * i + 1] - m[2 * i + 2]);
+    y[0] += even;
+    y[1] += odd;
+    y[2] += (set->at[i] * set->at[i]) * even;
+    y[3] += (set->at[i] * set->at[i]) * odd;
   }
-  y[outputs - 1] += m[5];
 }
 
 /* m = A y, the transpose. */
-COMITY_INLINE void results_to_points(const int outputs, const vector y[], vector m[TILE]) {
-  vector even_a = y[0], odd_a = COMITY_A * y[1], even_b = y[0], odd_b = COMITY_B * y[1];
-  if (outputs == 4) {
-    even_a += COMITY_AA * y[2];
-    odd_a += (COMITY_A * COMITY_AA) * y[3];
-    even_b += COMITY_BB * y[2];
-    odd_b += (COMITY_B * COMITY_BB) * y[3];
-  }
+COMITY_INLINE void results_to_points(const point_set *set, const vector y[RESULTS], vector m[MOST_TILE]) {
   m[0] = y[0];
-  m[1] = even_a + odd_a;
-  m[2] = even_a - odd_a;
-  m[3] = even_b + odd_b;
-  m[4] = even_b - odd_b;
-  m[5] = y[outputs - 1];
+  m[2 * set->pairs + 1] = y[3];
+  COMITY_UNROLL
+  for (size_t i = 0; i < set->pairs; i++) {
+    vector even = y[0] + (set->at[i] * set->at[i]) * y[2], odd = y[1] + (set->at[i] * set->at[i]) * y[3];
+    m[2 * i + 1] = even + set->at[i] * odd;
+    m[2 * i + 2] = even - set->at[i] * odd;
+  }
 }
 
-/* The filter's part, G (TILE, taps): powers of the points, divided by what data_to_points left in. */
-COMITY_INLINE void filter_matrix(size_t taps, float g[TILE][TILE]) {
-  static const double point[TILE - 1] = {0.0, COMITY_A, -COMITY_A, COMITY_B, -COMITY_B};
-  for (size_t i = 0; i < TILE - 1; i++) {
+/* The filter's part, G (tile, taps): powers of the points, divided by what data_to_points left in. */
+COMITY_INLINE void filter_matrix(const point_set *set, size_t taps, float g[MOST_TILE][MOST_TILE]) {
+  size_t count = 2 * set->pairs + 1;
+  double point[MOST_TILE] = {0.0};
+  for (size_t i = 0; i < set->pairs; i++) {
+    point[2 * i + 1] = (double)set->at[i];
+    point[2 * i + 2] = -(double)set->at[i];
+  }
+  for (size_t i = 0; i < count; i++) {
     double power = 1.0;
-    for (size_t k = 0; k < TILE - 1; k++)
+    for (size_t k = 0; k < count; k++)
       if (k != i)
         power /= point[i] - point[k];
     for (size_t t = 0; t < taps; t++, power *= point[i])
       g[i][t] = (float)power;
   }
   for (size_t t = 0; t < taps; t++)
-    g[TILE - 1][t] = t + 1 == taps ? 1.0F : 0.0F;
+    g[count][t] = t + 1 == taps ? 1.0F : 0.0F;
 }
 
 #endif

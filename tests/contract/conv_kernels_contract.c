@@ -151,11 +151,11 @@ static rounding compare(const float *found, const double *exact, size_t count) {
   return (rounding){sqrt(error / (double)count) / scale, max / scale};
 }
 
-/* The worst of all shapes here is 5e-6 for Winograd's transforms and 2e-6 for the others. */
+/* The worst of all shapes here is 3e-5 for Winograd's transforms and 3e-6 for the others. */
 static void check(const char *what, const comity_conv_kernel *kernel, const conv_bench *b, const float *found,
                   const double *exact, size_t count) {
   rounding r = compare(found, exact, count);
-  double bound = strcmp(kernel->method, "winograd") == 0 ? 2e-5 : 8e-6;
+  double bound = strcmp(kernel->method, "winograd") == 0 ? 8e-5 : 8e-6;
   const comity_conv_shape *s = &b->shape;
   if (!(r.max <= bound))
     fail_msg("%s of %s %s, %zu images of %zux%zux%zu, %zu filters of %zux%zu, stride %zu, padding %zu: "
@@ -326,8 +326,9 @@ static void transforms_round_little_more_than_direct_sums(void **state) {
       print_message("%zux%zu %-8s %-6s rms, max: forward %.1e %.1e, data %.1e %.1e, weights %.1e %.1e\n",
                     taps, taps, kernel->method, comity_isa_name(kernel->isa), y.rms, y.max, dx.rms, dx.max,
                     dw.rms, dw.max);
-      assert_true(y.rms < 1.5e-6 && dx.rms < 1.5e-6 && dw.rms < 2e-6);
-      assert_true(y.max < 1e-5 && dx.max < 1e-5 && dw.max < 1.5e-5);
+      double rms = strcmp(kernel->method, "winograd") != 0 ? 6e-7 : taps == 3 ? 1.5e-6 : 5e-6;
+      assert_true(y.rms < rms && dx.rms < rms && dw.rms < rms);
+      assert_true(y.max < 12.0 * rms && dx.max < 12.0 * rms && dw.max < 12.0 * rms);
       comity_free(scratch);
       bench_close(&b);
     }

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { COUNT = 3, GUARD = 16, MOST = 4096, MOST_SCRATCH = 1 << 18 };
+enum { COUNT = 3, GUARD = 16, MOST = 4096, MOST_SCRATCH = 1 << 19 };
 
 /* One way to use each kind. The tables below have a kind several times where it has several ways to go wrong.
  */
