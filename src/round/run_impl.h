@@ -67,6 +67,10 @@ COMITY_MUST_CHECK comity_status comity_run_prepare(comity_run_state *run);
 /* Make or reopen the run folder with its log and records, and continue from a checkpoint when asked to.
  * Collective. */
 COMITY_MUST_CHECK comity_status comity_run_open(comity_run_state *run);
+/* Warn in the log when ranks compute with different kernels. Collective. */
+COMITY_MUST_CHECK comity_status comity_run_compare_kernels(comity_run_state *run);
+/* The warning, owned by the caller, from what every rank said of itself; NULL when all are equal. */
+COMITY_MUST_CHECK comity_status comity_run_tell_kernels(const comity_gathered *gathered, char **text);
 /* Write a checkpoint of the last complete round. Collective. */
 COMITY_MUST_CHECK comity_status comity_run_save(comity_run_state *run);
 /* Write model.h5 on the server. Collective. */

@@ -236,6 +236,7 @@ comity_status comity_run_open(comity_run_state *run) {
   if (status == COMITY_OK)
     status = open_states(run);
   COMITY_TRY(comity_comm_agree(comm, status));
+  COMITY_TRY(comity_run_compare_kernels(run));
   if (run->options->resume)
     COMITY_TRY(resume(run));
   return comity_comm_agree(comm, open_records(run));
