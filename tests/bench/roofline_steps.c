@@ -32,6 +32,7 @@ typedef struct bench {
 
 /* Where hooks find the tables that they stand in for. One model is looked at at a time. */
 static struct hooks {
+  const comity_step *first; /* steps may stand in another order than the job's layers: their places count */
   comity_layer layer[COMITY_LAYERS_MAX];
   const comity_layer *real[COMITY_LAYERS_MAX];
   comity_loss loss;
@@ -42,16 +43,18 @@ static struct hooks {
 /* Time since `begin` without that of looking at the clock. */
 static double since(double begin) { return comity_clock_now() - begin - hooks.tick; }
 
+static size_t place_of(const comity_pass *pass) { return (size_t)(pass->step - hooks.first); }
+
 static void timed_forward(const comity_pass *pass) {
   double begin = comity_clock_now();
-  hooks.real[pass->step->number]->forward(pass);
-  hooks.forward[pass->step->number] += since(begin);
+  hooks.real[place_of(pass)]->forward(pass);
+  hooks.forward[place_of(pass)] += since(begin);
 }
 
 static void timed_backward(const comity_pass *pass) {
   double begin = comity_clock_now();
-  hooks.real[pass->step->number]->backward(pass);
-  hooks.backward[pass->step->number] += since(begin);
+  hooks.real[place_of(pass)]->backward(pass);
+  hooks.backward[place_of(pass)] += since(begin);
 }
 
 static double timed_loss(const float *z, const float *y, size_t count, size_t width, float *dz) {
@@ -65,7 +68,7 @@ static void look_at_clock(void *context) { *(double *)context = comity_clock_now
 
 static void make_hooks(const comity_model *model, double seconds) {
   double now;
-  hooks = (struct hooks){.real_loss = model->loss, .loss = *model->loss};
+  hooks = (struct hooks){.first = model->step, .real_loss = model->loss, .loss = *model->loss};
   hooks.tick = time_call(look_at_clock, &now, seconds / 10);
   hooks.loss.gradient = timed_loss;
   for (size_t i = 0; i < model->spec.count; i++) {
