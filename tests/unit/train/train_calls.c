@@ -188,8 +188,8 @@ static void training_never_calls_the_system(void **state) {
       "{model: {preset: mnist_2nn, kernels: native}, train: {batch: 10, epochs: 2}}",
       "{" CNN "}, train: {batch: 20}}",
       "{" CNN ", kernels: native}, train: {batch: 20}}",
-      "{model: {preset: logistic}, algorithm: {name: scaffold, option: I}, train: {batch: 7, momentum: 0.5, "
-      "clip_norm: 1, weight_decay: 0.1, schedule: cosine, decay_rounds: 9}}",
+      ("{model: {preset: logistic}, algorithm: {name: scaffold, option: I}, train: {batch: 7, momentum: 0.5, "
+       "clip_norm: 1, weight_decay: 0.1, schedule: cosine, decay_rounds: 9}}"),
       "{model: {preset: logistic}, algorithm: {name: fedsgd}}"};
   static uint8_t x[EXAMPLES * WIDTH];
   static float y[EXAMPLES];
