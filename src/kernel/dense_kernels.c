@@ -27,9 +27,13 @@ static const comity_dense_kernel *native(void) {
  *   10 x 200 x 10           99 / 134 / 111   92 / 123 / 94
  *   50 x 784 x 200         151 / 168 / 175   97 / 122 / 153
  *   50 x 3136 x 512         94 / 128 / 128   96 / 91 / 148
- *   250 x 200 x 200        105 / 151 / 139   135 / 143 / 142 */
+ *   250 x 784 x 200        144 / 143 / 141   127 / 142 / 145
+ *   250 x 200 x 200        147 / 156 / 131   128 / 142 / 144
+ *   250 x 3136 x 512       140 / 134 / 117   142 / 144 / 158 */
 static bool native_is_faster(const comity_dense_shape *shape) {
-  return comity_isa_best() > COMITY_ISA_BASE && shape->rows <= 128;
+  const size_t few = 128, cached = 1 << 19; /* rows; floats of weights that the second cache holds */
+  return comity_isa_best() > COMITY_ISA_BASE &&
+         (shape->rows <= few || (shape->rows <= 2 * few && shape->width * shape->units <= cached));
 }
 
 const comity_dense_kernel *comity_dense_choose(const comity_dense_shape *shape, comity_kernels kernels) {

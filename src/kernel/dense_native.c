@@ -93,8 +93,8 @@ static void dots_tile(size_t rows, size_t units, size_t width, size_t stride, co
   }
 }
 
-static void forward(const comity_dense_shape *shape, const float *x, const float *weight, const float *bias,
-                    float *y) {
+static void forward_few(const comity_dense_shape *shape, const float *x, const float *weight,
+                        const float *bias, float *y) {
   size_t width = shape->width, units = shape->units;
   /* Pieces of the sums of about equal length, and tiles of about equal height. */
   size_t pieces = width / (2 * NEAR / DOT_ROWS) + 1, most = (width / pieces + LANES) / LANES * LANES;
@@ -257,6 +257,60 @@ static void update(const comity_dense_shape *shape, const float *dy, const float
       sum += keep * vector_load_part(bias_sink + j, count);
     vector_store_part(bias_sink + j, sum, count);
   }
+}
+
+/* ---------------------------------------------------------------------------------- forward for many rows */
+
+/* Weights of a strip of units, transposed: (DEPTH, STRIP). */
+enum { DEPTH = 64 };
+
+/* Row k of `to` holds w[0 ... units)[k]. */
+static void transpose(size_t units, size_t depth, size_t stride, const float *w, float *to) {
+  for (size_t u = 0; u < units; u += LANES)
+    for (size_t k = 0; k < depth; k += LANES) {
+      vector v[LANES];
+      COMITY_UNROLL
+      for (size_t i = 0; i < LANES; i++)
+        v[i] = u + i < units ? vector_load_part(w + (u + i) * stride + k, smaller(LANES, depth - k))
+                             : (vector){0};
+      vector_transpose(v);
+      COMITY_UNROLL
+      for (size_t i = 0; i < LANES; i++)
+        vector_store(to + (k + i) * STRIP + u, v[i]);
+    }
+}
+
+/* With many rows it pays to transpose the weights, strip by strip: nothing is left to be summed across lanes. */
+static void forward_many(const comity_dense_shape *shape, const float *x, const float *weight,
+                         const float *bias, float *y) {
+  size_t width = shape->width, units = shape->units;
+  for (size_t i = 0; i < shape->rows; i++)
+    memcpy(y + i * units, bias, units * sizeof *y);
+  for (size_t j = 0; j < units; j += STRIP)
+    for (size_t k = 0; k < width; k += DEPTH) {
+      float strip[DEPTH * STRIP];
+      size_t count = smaller(STRIP, units - j), depth = smaller(DEPTH, width - k);
+      transpose(count, depth, width, weight + j * width + k, strip);
+      outer_multiply(&(outer_product){.m = shape->rows,
+                                      .n = count,
+                                      .depth = depth,
+                                      .a = x + k,
+                                      .a_row = width,
+                                      .a_column = 1,
+                                      .b = strip,
+                                      .b_row = STRIP,
+                                      .c = y + j,
+                                      .c_row = units,
+                                      .keep = 1.0F,
+                                      .scale = 1.0F});
+    }
+}
+
+static void forward(const comity_dense_shape *shape, const float *x, const float *weight, const float *bias,
+                    float *y) {
+  /* As measured; short sums across lanes cost relatively more. */
+  bool many = shape->rows >= 100 || (shape->rows >= 40 && shape->width <= 256);
+  (many ? forward_many : forward_few)(shape, x, weight, bias, y);
 }
 
 const comity_dense_kernel COMITY_ISA(comity_dense_native) = {

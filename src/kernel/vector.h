@@ -122,6 +122,26 @@ COMITY_INLINE vector vector_fold(vector a, vector b, int half) {
   return half == 2 ? FOLD(2) : FOLD(1);
 }
 
+/* v[i]'s lane j becomes v[j]'s lane i. */
+COMITY_INLINE void vector_transpose(vector v[LANES]) {
+#define TRANSPOSE(h)                                                                                         \
+  COMITY_UNROLL                                                                                              \
+  for (int i = 0; i < LANES; i++)                                                                            \
+    if ((i & (h)) == 0) {                                                                                    \
+      vector low = __builtin_shufflevector(v[i], v[i + (h)], EACH_LANE(LANE_LOW, h));                        \
+      v[i + (h)] = __builtin_shufflevector(v[i], v[i + (h)], EACH_LANE(LANE_HIGH, h));                       \
+      v[i] = low;                                                                                            \
+    }
+#if LANES == 16
+  TRANSPOSE(8)
+#endif
+#if LANES >= 8
+  TRANSPOSE(4)
+#endif
+  TRANSPOSE(2)
+  TRANSPOSE(1)
+}
+
 /* The sums of the lanes of each of `count` vectors, a power of two <= LANES; that of v[i] stands in lane
  * i * LANES / count. Destroys v. */
 COMITY_INLINE vector vector_sums(vector *v, int count) {

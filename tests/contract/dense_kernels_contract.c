@@ -175,7 +175,8 @@ static void products_are_those_of_arithmetic_for_shapes_of_models(void **state) 
       {.rows = 10, .width = 784, .units = 200}, {.rows = 50, .width = 784, .units = 200},
       {.rows = 10, .width = 200, .units = 200}, {.rows = 50, .width = 200, .units = 10},
       {.rows = 10, .width = 60, .units = 10},   {.rows = 7, .width = 3136, .units = 13},
-      {.rows = 250, .width = 61, .units = 10},  {.rows = 3, .width = 5000, .units = 2}};
+      {.rows = 250, .width = 61, .units = 10},  {.rows = 101, .width = 150, .units = 97},
+      {.rows = 3, .width = 5000, .units = 2}};
   for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
     for (size_t shift = 0; shift < 16; shift += 5)
       check_all(shapes[i], shift);
