@@ -187,7 +187,9 @@ COMITY_INLINE vector vector_exp(vector x) {
   p = p * r + 1.6666665459e-1F;
   p = p * r + 5.0000001201e-1F;
   p = p * (r * r) + r + 1.0F;
-  vector_bits power = ((vector_bits)shifted << 23) + 0x3F800000;
+  typedef uint32_t vector_words
+      __attribute__((vector_size(4 * LANES))); /* these may wrap around, below -87.3 */
+  vector_words power = ((vector_words)shifted << 23) + 0x3F800000U;
   return (vector)((vector_bits)(p * (vector)power) & ~(x < -87.3F));
 }
 
