@@ -26,8 +26,10 @@ typedef int32_t vector_bits __attribute__((vector_size(4 * LANES)));
 #define COMITY_INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
 #define COMITY_UNROLL _Pragma("clang loop unroll(full)")
-#else
+#elif defined(__OPTIMIZE__)
 #define COMITY_UNROLL _Pragma("GCC unroll 16")
+#else
+#define COMITY_UNROLL /* gcc would complain that it does not */
 #endif
 
 COMITY_INLINE vector vector_load(const float *from) {
