@@ -6,22 +6,6 @@
 
 #include "vector.h"
 
-/* Transpose a square of vectors. Each stage mixes a row of the upper half with one of the lower half, which
- * turns the bits of an element's position by one place; log2(LANES) turns swap row and column. */
-COMITY_INLINE void turn(vector m[LANES]) {
-  for (int stage = 1; stage < LANES; stage *= 2) {
-    vector mixed[LANES];
-    COMITY_UNROLL
-    for (int i = 0; i < LANES / 2; i++) {
-      mixed[2 * i] = vector_zip_low(m[i], m[i + LANES / 2]);
-      mixed[2 * i + 1] = vector_zip_high(m[i], m[i + LANES / 2]);
-    }
-    COMITY_UNROLL
-    for (int i = 0; i < LANES; i++)
-      m[i] = mixed[i];
-  }
-}
-
 /* Where an image of (height, width) pixels lies in a channels-last one. */
 typedef struct place {
   size_t height, width;
@@ -56,7 +40,7 @@ static inline void to_channels_last(const place *at, const float *from, float *t
           if (i < rows)
             m[i] = count == LANES ? vector_load(in + i * pixels) : vector_load_part(in + i * pixels, count);
         }
-      turn(m);
+      vector_transpose(m);
       size_t column = start % at->width;
       float *out = to + ((start / at->width + at->top) * at->line + at->left + column) * depth + c;
       for (size_t i = 0; i < count; i++, out += depth) {
@@ -93,7 +77,7 @@ static inline void to_channels_first(const place *at, const float *from, const f
           in += (at->line - at->width) * depth;
         }
       }
-      turn(m);
+      vector_transpose(m);
       float *out = to + c * pixels + start;
       if (rows == LANES && count == LANES) {
         COMITY_UNROLL
