@@ -1,8 +1,8 @@
 /** \file kernel.h
- *  Passes over all parameters, and who computes the products of layers: OpenBLAS, Comity's own vector code, or oneDNN. A kind of product is a
- * table of functions with several implementations; which one computes a product follows from its shape, the
- * processor and the build, never from rank, time or measurement, so the same job gives the same bits on equal
- * machines. `model.kernels` forces one. Not collective; knows nothing of MPI.
+ *  Passes over all parameters, and who computes the products of layers: OpenBLAS, Comity's own vector code, or
+ * oneDNN. A kind of product is a table of functions with several implementations; which one computes a product
+ * follows from its shape, the processor and the build, never from rank, time or measurement, so the same job
+ * gives the same bits on equal machines. `model.kernels` forces one. Not collective; knows nothing of MPI.
  */
 #ifndef COMITY_KERNEL_H
 #define COMITY_KERNEL_H
@@ -32,11 +32,12 @@ typedef enum comity_kernels {
 COMITY_API COMITY_MUST_CHECK comity_status comity_kernels_read(const char *name, comity_kernels *kernels);
 
 enum { COMITY_KERNELS_TEXT = 192 };
-/** For people: "native avx512, OpenBLAS 0.3.21 SkylakeX". Everything that decides about bits stands in it.
+/** For people: "native avx512 by gcc 12.2.0, OpenBLAS 0.3.21 SkylakeX". Everything that decides about bits
+ * stands in it: compilers choose which multiplications and additions of own code become one instruction.
  *  \return text, for use inside a call */
 COMITY_API const char *comity_kernels_text(char text[COMITY_KERNELS_TEXT]);
-/** Equal on two ranks exactly if their kernels compute the same bits: a hash of instruction set, versions and
- * the rules of choice. */
+/** Equal on two ranks exactly if their kernels compute the same bits: a hash of the text and the rules of
+ * choice. */
 COMITY_API uint64_t comity_kernels_fingerprint(void);
 
 /* ------------------------------------------------------------------------------------------------- passes */
@@ -74,7 +75,8 @@ COMITY_API const comity_passes *comity_passes_of(comity_isa isa);
 
 /* -------------------------------------------------------------------------------------------------- dense */
 
-/** One use of a dense layer: x (rows, width), weights (units, width), y (rows, units), all row-major. */
+/** One use of a dense layer: x (rows, width), weights (units, width), y (rows, units), all row-major and none
+ * empty. */
 typedef struct comity_dense_shape {
   size_t rows, width, units;
 } comity_dense_shape;
@@ -118,7 +120,7 @@ typedef struct comity_conv_shape {
  * lets them reach (as NaN where arithmetic has an infinity, perhaps). */
 typedef struct comity_conv_kernel {
   const char *name;   /* as in model.kernels */
-  const char *method; /* for people: im2col, winograd, direct, onednn */
+  const char *method; /* for people: im2col, winograd, direct */
   comity_isa isa;     /* what it needs */
   /** OPTIONAL (default: any). */
   bool (*fits)(const comity_conv_shape *shape);

@@ -7,8 +7,21 @@
 #include <oneapi/dnnl/dnnl.h>
 #endif
 
-/* Raise it when another kernel is chosen for a shape, or a kernel computes other bits. */
-enum { RULES = 3 };
+/* Raise it when another kernel is chosen for a shape, or a kernel computes other bits: what decides stands in
+ * *_kernels.c, in each `fits`, and in the constants of own kernels. */
+enum { RULES = 4 };
+
+/* Who compiled own code, and whether with fused instructions, which need optimisation. */
+#if defined(__clang__)
+#define COMPILER __VERSION__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+#if defined(__OPTIMIZE__)
+#define OPTIMISED ""
+#else
+#define OPTIMISED " unoptimised"
+#endif
 
 comity_status comity_kernels_read(const char *name, comity_kernels *kernels) {
   static const char *const names[] = {"auto", "openblas", "native", "onednn"};
@@ -30,12 +43,14 @@ comity_status comity_kernels_read(const char *name, comity_kernels *kernels) {
 const char *comity_kernels_text(char text[COMITY_KERNELS_TEXT]) {
   const char *config = openblas_get_config(); /* "OpenBLAS 0.3.21 NO_LAPACK ..." */
   size_t name = strcspn(config, " "), version = strcspn(config + name + (config[name] == ' '), " ");
-  int length = snprintf(text, COMITY_KERNELS_TEXT, "native %s, %.*s %s", comity_isa_name(comity_isa_best()),
-                        (int)(name + 1 + version), config, openblas_get_corename());
+  int length = snprintf(text, COMITY_KERNELS_TEXT, "native %s by " COMPILER OPTIMISED ", %.*s %s",
+                        comity_isa_name(comity_isa_best()), (int)(name + 1 + version), config,
+                        openblas_get_corename());
 #if defined(COMITY_ONEDNN)
   const dnnl_version_t *dnnl = dnnl_version();
-  snprintf(text + length, COMITY_KERNELS_TEXT - (size_t)length, ", oneDNN %d.%d.%d", dnnl->major, dnnl->minor,
-           dnnl->patch);
+  if (length < COMITY_KERNELS_TEXT)
+    snprintf(text + length, COMITY_KERNELS_TEXT - (size_t)length, ", oneDNN %d.%d.%d", dnnl->major,
+             dnnl->minor, dnnl->patch);
 #else
   (void)length;
 #endif
