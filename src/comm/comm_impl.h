@@ -11,7 +11,6 @@ enum {
   COMITY_COMM_SHORT = 4096,         /* bytes that travel as one message: MPI needs no handshake for them */
   COMITY_COMM_HEAD = 2048,          /* bytes that a report sends ahead */
   COMITY_COMM_RING = 8,             /* pieces of one stream for which there is room */
-  COMITY_COMM_AHEAD = 4,            /* of them, pieces that may arrive before they are looked at */
 };
 
 /* ------------------------------------------------------------------------------------------- members.c */
@@ -102,10 +101,11 @@ const char *comity_operation_name(comity_operation operation);
 /* Fails at once on a communicator that failed before. */
 COMITY_MUST_CHECK comity_status comity_call_begin(comity_comm *comm, comity_operation operation,
                                                   comity_call *call);
-/* Books the costs; a failure to communicate is remembered for good. Returns `status`. */
+/* Books the costs. Returns `status`. */
 comity_status comity_call_end(const comity_call *call, uint64_t bytes, comity_status status);
 
-/* COMITY_ERR_COMM with MPI's own text unless `code` is MPI_SUCCESS. */
+/* COMITY_ERR_COMM with MPI's own text unless `code` is MPI_SUCCESS. After this and a timeout the communicator has
+ * failed. */
 COMITY_MUST_CHECK comity_status comity_call_check(const comity_call *call, int code, const char *function);
 /* Until the request is done or the deadline has passed; then members [first, end) are said to be missing. */
 COMITY_MUST_CHECK comity_status comity_call_wait(const comity_call *call, MPI_Request *request, int first,
@@ -113,7 +113,7 @@ COMITY_MUST_CHECK comity_status comity_call_wait(const comity_call *call, MPI_Re
 /* COMITY_ERR_TIMEOUT with the operation, the epoch and the time that was waited; `who` is who was missing. */
 COMITY_MUST_CHECK comity_status comity_call_timeout(const comity_call *call, const char *who);
 
-/* ----------------------------------------------------------------------------------------- messages.c */
+/* ---------------------------------------------------------------------- messages.c, agree.c, gather.c */
 
 /* Start to move `bytes` bytes, at most INT_MAX, between this member and `peer`, in memory that the
  * communicator owns. */

@@ -26,20 +26,21 @@ static comity_status name_missing(const comity_call *call, const MPI_Request *re
   char who[512] = "";
   size_t used = 0;
   int missing = 0;
+  bool all = true;
   for (int c = 0; c < tree->count; c++) {
     if (requests[c] == MPI_REQUEST_NULL)
       continue;
     int first = tree->child[c], last = tree->child[c + 1] - 1;
-    if (used < sizeof who - 64)
+    all = used < sizeof who - 64;
+    if (all)
       used += (size_t)snprintf(who + used, sizeof who - used,
                                first == last ? "%s%d" : "%s%d or one of %d to %d behind it",
                                missing == 0 ? "" : ", ", first, first + 1, last);
-    else if (used < sizeof who - 32)
-      used += (size_t)snprintf(who + used, sizeof who - used, " and more");
     missing++;
   }
   char text[600];
-  snprintf(text, sizeof text, "%s %s did not arrive", missing == 1 ? "rank" : "ranks", who);
+  snprintf(text, sizeof text, "%s %s%s did not arrive", missing == 1 ? "rank" : "ranks", who,
+           all ? "" : " and more");
   return comity_call_timeout(call, missing == 0 ? "the last rank arrived too late" : text);
 }
 

@@ -16,13 +16,11 @@ typedef struct stream {
 /* MPI moves these messages on only while it is called, often, which is too costly for waiting for somebody who
  * still trains: so all meet before. */
 static comity_status meet(comity_call *call) {
-  uint64_t go = 0;
   comity_gathered none;
   comity_status well;
   COMITY_TRY(comity_call_report(call, COMITY_OK, NULL, 0, &none, &well));
   comity_gathered_clear(&none);
-  COMITY_TRY(well);
-  COMITY_TRY(comity_call_tell(call, &go, sizeof go));
+  COMITY_TRY(comity_call_verdict(call, well));
   call->moving = true;
   return COMITY_OK;
 }

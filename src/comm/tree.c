@@ -61,8 +61,10 @@ static comity_status wait_child(flow *f, MPI_Request *of, int c, size_t i) {
   return COMITY_OK;
 }
 
+/* What does not come down may be missing to the parent, too. */
 static comity_status wait_parent(flow *f, MPI_Request *of, size_t i) {
-  COMITY_TRY(comity_call_wait(f->call, request(f, of, 0, i), f->tree.parent, f->tree.parent + 1));
+  int first = of == f->in ? COMITY_COMM_SERVER : f->tree.parent;
+  COMITY_TRY(comity_call_wait(f->call, request(f, of, 0, i), first, f->tree.parent + 1));
   f->call->moving |= of == f->in || f->pieces > 1;
   return COMITY_OK;
 }
