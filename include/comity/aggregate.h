@@ -72,7 +72,7 @@ COMITY_API void comity_aggregate_begin(comity_aggregate *aggregate, size_t cohor
 
 /** Room for the next client's packed fields, to be handed to comity_aggregate_add without a copy: what is
  *  trained there is summed from there. Contents are anything. Not collective.
- *  \return shape (layout length), borrowed until the next add, fold or finish */
+ *  \return shape (layout length), borrowed until the next add, fold or sum */
 COMITY_API float *comity_aggregate_room(comity_aggregate *aggregate);
 
 /** Take in one client's packed fields; all or nothing. Not collective.
@@ -84,17 +84,19 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_add(comity_aggregate
                                                                 const float *fields, double weight);
 
 /** Add up all that was taken in, which otherwise happens several clients at a time and in
- *  comity_aggregate_finish: for those who measure. Not collective. */
+ *  comity_aggregate_sum: for those who measure. Not collective. */
 COMITY_API void comity_aggregate_fold(comity_aggregate *aggregate);
 
-/** Combine over all ranks onto the server. Collective.
- *  \param[out] combined  (layout length) on the server; may be NULL elsewhere
- *  \param[out] present   clients that were folded in, on the server; elsewhere unspecified, may be NULL
- *  \return COMITY_OK, COMITY_ERR_TIMEOUT, COMITY_ERR_COMM, COMITY_ERR_ARG on the server for more clients or
- * weight than announced. With present == 0, or no weight present in a mean, combined is all zero */
-COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_finish(comity_aggregate *aggregate,
-                                                                   comity_comm *comm, float *combined,
-                                                                   size_t *present);
+/** Bring the sums of all ranks to the server. Collective.
+ *  \return COMITY_OK, COMITY_ERR_TIMEOUT, COMITY_ERR_COMM */
+COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_sum(comity_aggregate *aggregate);
+
+/** On the server, afterwards: what the sums come to. Not collective.
+ *  \param[out] combined  (layout length) all zero with present == 0, and a mean without weight present
+ *  \param[out] present   clients that were taken in
+ *  \return COMITY_OK, COMITY_ERR_ARG for more clients or weight than announced */
+COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_read(const comity_aggregate *aggregate,
+                                                                 float *combined, size_t *present);
 
 #ifdef __cplusplus
 }

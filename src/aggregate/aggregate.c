@@ -125,8 +125,14 @@ static void fold_field(comity_aggregate *aggregate, const comity_field *field) {
   }
 }
 
+/* A server that has nothing to add: what its sums hold does not count. */
+static bool only_receives(const comity_aggregate *aggregate) {
+  return comity_comm_is_server(aggregate->comm) && comity_comm_size(aggregate->comm) > 1 &&
+         aggregate->counters[PRESENT] == 0;
+}
+
 void comity_aggregate_fold(comity_aggregate *aggregate) {
-  if (aggregate->waiting == 0 && !aggregate->fresh)
+  if (aggregate->waiting == 0 && (!aggregate->fresh || only_receives(aggregate)))
     return;
   for (size_t i = 0; i < aggregate->layout.count; i++)
     fold_field(aggregate, &aggregate->layout.field[i]);
@@ -184,17 +190,13 @@ static void read_fields(const comity_aggregate *aggregate, float *combined) {
   }
 }
 
-comity_status comity_aggregate_finish(comity_aggregate *aggregate, comity_comm *comm, float *combined,
-                                      size_t *present) {
-  bool server = comity_comm_is_server(comm) && comity_comm_size(comm) > 1;
-  bool only_receives =
-      server && aggregate->counters[PRESENT] == 0; /* then its sums may stay what they were */
-  if (!only_receives)
-    comity_aggregate_fold(aggregate);
-  COMITY_TRY(
-      aggregate->aggregator->sum(comm, aggregate->sums, aggregate->layout.length, COUNTERS, only_receives));
-  if (!comity_comm_is_server(comm))
-    return COMITY_OK;
+comity_status comity_aggregate_sum(comity_aggregate *aggregate) {
+  comity_aggregate_fold(aggregate);
+  return aggregate->aggregator->sum(aggregate->comm, aggregate->sums, aggregate->layout.length, COUNTERS,
+                                    only_receives(aggregate));
+}
+
+comity_status comity_aggregate_read(const comity_aggregate *aggregate, float *combined, size_t *present) {
   COMITY_TRY(check_counters(aggregate, aggregate->counters[PRESENT], (double)aggregate->counters[WEIGHT]));
   read_fields(aggregate, combined);
   *present = (size_t)aggregate->counters[PRESENT];

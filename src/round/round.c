@@ -54,7 +54,9 @@ static comity_status train_client(comity_run_state *run, size_t member, comity_s
                             .epochs = run->epochs_of[member],
                             .down = run->down,
                             .state = run->client_state,
-                            .up = comity_aggregate_room(run->aggregate)};
+                            .up =
+                                comity_aggregate_room(run->aggregate)}; /* maybe made by folding others in */
+  since = comity_run_book(run, COMITY_PHASE_AGGREGATE, since);
   comity_status status = comity_federation_load(run->federation, COMITY_SPLIT_TRAIN, client, &task.examples);
   if (status == COMITY_OK)
     status = *fatal = comity_states_read(run->states, client, run->client_state);
@@ -162,20 +164,25 @@ static comity_server_view view_of(comity_run_state *run, uint64_t round, size_t 
                               .state = run->server_state};
 }
 
-/* All updates become one, and that the next global model, on the server. Collective; on the server alone it may
- * fail for other reasons than communication. */
-static comity_status aggregate(comity_run_state *run, size_t *present) {
+/* What the sums come to, and the next global model. On the server. */
+static comity_status step(comity_run_state *run, size_t *present) {
   double since = comity_clock_now();
-  comity_status status = comity_aggregate_finish(run->aggregate, run->comm, run->combined, present);
-  since = comity_run_book(run, COMITY_PHASE_COMMUNICATE, since);
-  if (status != COMITY_OK || !comity_comm_is_server(run->comm))
-    return status;
+  COMITY_TRY(comity_aggregate_read(run->aggregate, run->combined, present));
   comity_server_view view = view_of(run, run->round + 1, *present);
-  status = run->method.algorithm->server_step(run->method.self, &view, run->combined);
+  comity_status status = run->method.algorithm->server_step(run->method.self, &view, run->combined);
   comity_run_book(run, COMITY_PHASE_AGGREGATE, since);
   return status == COMITY_OK ? status
                              : comity_fail_context(status, "round %llu: the server's step",
                                                    (unsigned long long)run->round + 1);
+}
+
+/* All updates become one, and that the next global model, on the server. Collective; on the server alone it may
+ * fail for other reasons than communication. */
+static comity_status aggregate(comity_run_state *run, size_t *present) {
+  double since = comity_clock_now();
+  COMITY_TRY(comity_aggregate_sum(run->aggregate));
+  comity_run_book(run, COMITY_PHASE_COMMUNICATE, since);
+  return comity_comm_is_server(run->comm) ? step(run, present) : COMITY_OK;
 }
 
 /* ---------------------------------------------------------------------------------------------- broadcast */

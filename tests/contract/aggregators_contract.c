@@ -35,7 +35,8 @@ static void close_fixture(fixture *made) {
 static void expect(fixture *made, size_t present, const float *expected) {
   float combined[ALL];
   size_t found = 99;
-  assert_int_equal(comity_aggregate_finish(made->aggregate, made->comm, combined, &found), COMITY_OK);
+  assert_int_equal(comity_aggregate_sum(made->aggregate), COMITY_OK);
+  assert_int_equal(comity_aggregate_read(made->aggregate, combined, &found), COMITY_OK);
   assert_int_equal(found, present);
   for (int i = 0; i < ALL; i++)
     assert_true(combined[i] == expected[i]);
@@ -110,6 +111,27 @@ static void bad_numbers_leave_no_trace(const comity_aggregator *aggregator) {
   close_fixture(&made);
 }
 
+/* More clients than wait at once, each made in the room that it is added from; some spoil theirs. */
+static void a_room_that_a_client_spoiled_is_the_next_ones(const comity_aggregator *aggregator) {
+  enum { CLIENTS = 40 };
+  fixture made = open_fixture(aggregator);
+  const float mean[ALL] = {1, -2, 0.5f, 0, 1024, 3 * CLIENTS};
+  comity_aggregate_begin(made.aggregate, CLIENTS, CLIENTS);
+  for (int i = 0; i < CLIENTS; i++) {
+    float *room = comity_aggregate_room(made.aggregate);
+    if (i % 3 == 0) {
+      memcpy(room, B, sizeof B);
+      room[ALL - 1] = NAN;
+      assert_int_equal(comity_aggregate_add(made.aggregate, room, 1), COMITY_ERR_NUMERIC);
+      assert_ptr_equal(comity_aggregate_room(made.aggregate), room);
+    }
+    memcpy(room, A, sizeof A);
+    add(&made, room, 1);
+  }
+  expect(&made, CLIENTS, mean);
+  close_fixture(&made);
+}
+
 static void weights_that_break_the_promise_are_refused(const comity_aggregator *aggregator) {
   fixture made = open_fixture(aggregator);
   const double bad[] = {-1, 0.5, NAN, INFINITY, 5, 0x1p60};
@@ -131,6 +153,7 @@ static void every_aggregator_keeps_the_contract(void **state) {
       weight_0_counts_in_sums_alone,
       begin_forgets_the_round_before,
       bad_numbers_leave_no_trace,
+      a_room_that_a_client_spoiled_is_the_next_ones,
       weights_that_break_the_promise_are_refused,
   };
   size_t count;

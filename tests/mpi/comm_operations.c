@@ -140,6 +140,20 @@ static void operations_follow_each_other_without_a_barrier(void **state) {
   comity_comm_destroy(&comm);
 }
 
+/* 12 bits of a tag are the operation's number. Those who only send down run ahead of those who receive. */
+static void operations_go_on_when_their_tags_come_again(void **state) {
+  (void)state;
+  comity_comm *comm = join(0);
+  for (uint64_t i = 0; i < 9000; i++) {
+    uint64_t word = comity_comm_is_server(comm) ? i : 0;
+    assert_int_equal(comity_comm_broadcast(comm, &word, sizeof word), COMITY_OK);
+    assert_true(word == i);
+    if (i % 1500 == 1499)
+      assert_int_equal(comity_comm_agree(comm, COMITY_OK), COMITY_OK);
+  }
+  comity_comm_destroy(&comm);
+}
+
 static void members_know_their_part(void **state) {
   (void)state;
   comity_comm *comm = join(0);
@@ -200,6 +214,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(gather_orders_messages_of_any_length_by_rank),
     cmocka_unit_test(forty_megabytes_arrive),
     cmocka_unit_test(operations_follow_each_other_without_a_barrier),
+    cmocka_unit_test(operations_go_on_when_their_tags_come_again),
     cmocka_unit_test(members_know_their_part),
     cmocka_unit_test(costs_are_counted_by_operation),
     cmocka_unit_test(bad_options_on_one_rank_fail_on_all),
