@@ -7,14 +7,16 @@
  *  metrics.jsonl  one JSON object a round, complete lines only: round, test_accuracy, test_loss, test_auc,
  *                 train_loss, client_accuracy {mean, worst, percentile10, variance}, client_loss, selected,
  *                 clients (whose update counted), learning_rate, bytes, seconds {train, wait, communicate,
- *                 aggregate, evaluate, io, total} of the server, and overhead: the total less the
- *                 training and the evaluation of the rank that took longest for each; ranks {train: {mean,
- *                 max}, ...} over the participants, their memory (peak resident bytes) among them, absent [{client, name, rank, reason}]. null = not measured.
+ *                 aggregate, evaluate, io, total} of the server, and overhead: the total less the training
+ *                 and the evaluation of the rank that took longest for each; ranks {train: {mean, max}, ...}
+ *                 over the participants, their memory (peak resident bytes) among them; absent [{client, name,
+ *                 rank, reason}]. null = not measured.
  *  metrics.csv    the scalars of the same, one line a round under a header; empty = not measured.
  *  results.h5     curves/<scalar> (rounds) float64, curves/round among them, NaN = not measured;
- *                 ranks/<phase>, ranks/total, ranks/bytes, ranks/memory (rounds, ranks) float32; absent/{round, client,
- *                 rank, status, name, reason} (absences); job, the resolved job as text. Replaced whole every
- *                 few seconds and by comity_recorder_flush, so a reader or a crash never meets half a file.
+ *                 ranks/<phase>, ranks/total, ranks/bytes, ranks/memory (rounds, ranks) float32;
+ *                 absent/{round, client, rank, status, name, reason} (absences); job, the resolved job as
+ *                 text. Replaced whole every few seconds and by comity_recorder_flush, so a reader or a crash
+ *                 never meets half a file.
  *  clients.csv    round, client, examples, accuracy, loss, auc of each client's own held-out part when it was
  *                 last evaluated; also in results.h5 as clients/<column> (clients).
  */
