@@ -72,6 +72,16 @@ for model in dense conv; do
 done
 [[ $(for d in ref-*; do "$COMITY" inspect --hash "$d/model.h5"; done | sort -u | wc -l) -eq 6 ]] || fail "different jobs gave the same model"
 
+# However models and sums travel, in many small pieces.
+for collectives in tree mpi; do
+  for ranks in 2 4; do
+    folder=$collectives-$ranks
+    run $ranks train dense.yaml comm.collectives=$collectives comm.piece=0.001 run.progress=none run.dir=$folder --quiet
+    [[ $("$COMITY" inspect --hash $folder/model.h5) == $("$COMITY" inspect --hash ref-dense-fedavg/model.h5) ]] ||
+      fail "other bits by $collectives on $ranks ranks"
+  done
+done
+
 # With each kernel forced; the model itself differs in its last bits.
 for kernels in openblas native onednn; do
   "$COMITY" check dense.yaml model.kernels=$kernels >/dev/null 2>&1 || { echo "$kernels: not in this build"; continue; }
