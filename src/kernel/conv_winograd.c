@@ -236,54 +236,66 @@ COMITY_INLINE void data_back_of(const point_set *set, const engine *e, size_t ro
     }
 }
 
+/* y = out(m) for a vector of a tile, whose points are `point` apart and whose results lie in lines of pixels. */
+COMITY_INLINE void tile_out(const point_set *set, const float *m, size_t point, float *y, size_t line,
+                            size_t pixel) {
+  const size_t tile = 2 * set->pairs + 2;
+  vector half[MOST_TILE][RESULTS], side[RESULTS], points[MOST_TILE];
+  COMITY_UNROLL
+  for (size_t i = 0; i < tile; i++) {
+    COMITY_UNROLL
+    for (size_t j = 0; j < tile; j++)
+      points[j] = vector_load(m + (i * tile + j) * point);
+    points_to_results(set, points, half[i]);
+  }
+  COMITY_UNROLL
+  for (size_t j = 0; j < RESULTS; j++) {
+    COMITY_UNROLL
+    for (size_t i = 0; i < tile; i++)
+      points[i] = half[i][j];
+    points_to_results(set, points, side);
+    COMITY_UNROLL
+    for (size_t i = 0; i < RESULTS; i++)
+      vector_store(y + i * line + j * pixel, side[i]);
+  }
+}
+
+/* m = out^T(y), the same steps backwards. */
+COMITY_INLINE void tile_back(const point_set *set, const float *y, size_t line, size_t pixel, float *m,
+                             size_t point) {
+  const size_t tile = 2 * set->pairs + 2;
+  vector half[MOST_TILE][RESULTS], side[RESULTS], points[MOST_TILE];
+  COMITY_UNROLL
+  for (size_t j = 0; j < RESULTS; j++) {
+    COMITY_UNROLL
+    for (size_t i = 0; i < RESULTS; i++)
+      side[i] = vector_load(y + i * line + j * pixel);
+    results_to_points(set, side, points);
+    COMITY_UNROLL
+    for (size_t i = 0; i < tile; i++)
+      half[i][j] = points[i];
+  }
+  COMITY_UNROLL
+  for (size_t i = 0; i < tile; i++) {
+    results_to_points(set, half[i], points);
+    COMITY_UNROLL
+    for (size_t j = 0; j < tile; j++)
+      vector_store(m + (i * tile + j) * point, points[j]);
+  }
+}
+
 /* Y = out(m), or backwards m = out^T(Y), for `count` rows of tiles. */
 COMITY_INLINE void results_of(const point_set *set, const engine *e, size_t row, size_t count, bool back) {
-  const size_t tile = 2 * set->pairs + 2;
   size_t point = count * e->columns * e->width, line = e->out_line * e->width;
   for (size_t t = 0; t < count; t++)
     for (size_t k = 0; k < e->columns; k++)
       for (size_t c = 0; c < e->width; c += LANES) {
-        float *y =
-            e->result + (first_pixel(e, row + t, e->out_pixels, e->out_line) + k * RESULTS) * e->width + c;
-        float *m = e->m + (t * e->columns + k) * e->width + c;
-        vector half[MOST_TILE][RESULTS], side[RESULTS], points[MOST_TILE];
-        if (back) {
-          COMITY_UNROLL
-          for (size_t j = 0; j < RESULTS; j++) {
-            COMITY_UNROLL
-            for (size_t i = 0; i < RESULTS; i++)
-              side[i] = vector_load(y + i * line + j * e->width);
-            results_to_points(set, side, points);
-            COMITY_UNROLL
-            for (size_t i = 0; i < tile; i++)
-              half[i][j] = points[i];
-          }
-          COMITY_UNROLL
-          for (size_t i = 0; i < tile; i++) {
-            results_to_points(set, half[i], points);
-            COMITY_UNROLL
-            for (size_t j = 0; j < tile; j++)
-              vector_store(m + (i * tile + j) * point, points[j]);
-          }
-          continue;
-        }
-        COMITY_UNROLL
-        for (size_t i = 0; i < tile; i++) {
-          COMITY_UNROLL
-          for (size_t j = 0; j < tile; j++)
-            points[j] = vector_load(m + (i * tile + j) * point);
-          points_to_results(set, points, half[i]);
-        }
-        COMITY_UNROLL
-        for (size_t j = 0; j < RESULTS; j++) {
-          COMITY_UNROLL
-          for (size_t i = 0; i < tile; i++)
-            points[i] = half[i][j];
-          points_to_results(set, points, side);
-          COMITY_UNROLL
-          for (size_t i = 0; i < RESULTS; i++)
-            vector_store(y + i * line + j * e->width, side[i]);
-        }
+        size_t pixel = first_pixel(e, row + t, e->out_pixels, e->out_line) + k * RESULTS;
+        float *y = e->result + pixel * e->width + c, *m = e->m + (t * e->columns + k) * e->width + c;
+        if (back)
+          tile_back(set, y, line, e->width, m, point);
+        else
+          tile_out(set, m, point, y, line, e->width);
       }
 }
 
