@@ -102,6 +102,9 @@ COMITY_API void comity_workspace_destroy(comity_workspace **workspace);
 COMITY_API float *comity_workspace_x(comity_workspace *workspace);
 COMITY_API float *comity_workspace_y(comity_workspace *workspace);
 COMITY_API size_t comity_workspace_bytes(const comity_workspace *workspace);
+/** How many examples to evaluate at once unless somebody says otherwise: 250, or as many as the outputs of the
+ *  widest layer fit into 8 MiB. Follows from the model alone, for the last bits may depend on it. */
+COMITY_API size_t comity_model_evaluation_batch(const comity_model *model);
 
 /** Predictions for the batch in the workspace; dropout is off.
  *  \return (count, outputs) inside the workspace, borrowed until its next use */

@@ -15,8 +15,6 @@ static const char usage[] =
     "\n"
     "  comity evaluate --model run/model.h5 --data test.h5\n";
 
-enum { BLOCK = 250 };
-
 typedef struct totals {
   size_t examples, correct;
   double loss;
@@ -43,10 +41,11 @@ static comity_status fits(const comity_loaded_model *loaded, const comity_datase
 static comity_status score(const comity_loaded_model *loaded, comity_dataset *dataset, comity_split split,
                            totals *all) {
   comity_workspace *workspace = NULL;
-  COMITY_TRY(comity_workspace_new(loaded->model, BLOCK, false, &workspace));
+  size_t batch = comity_model_evaluation_batch(loaded->model);
+  COMITY_TRY(comity_workspace_new(loaded->model, batch, false, &workspace));
   comity_status status = COMITY_OK;
-  for (size_t at = 0; at < all->examples && status == COMITY_OK; at += BLOCK) {
-    size_t count = all->examples - at < BLOCK ? all->examples - at : BLOCK;
+  for (size_t at = 0; at < all->examples && status == COMITY_OK; at += batch) {
+    size_t count = all->examples - at < batch ? all->examples - at : batch;
     comity_examples examples;
     status = comity_dataset_rows(dataset, split, at, count, &examples);
     if (status == COMITY_OK && comity_examples_check(&examples) != COMITY_OK)

@@ -45,20 +45,34 @@ static comity_status take_for_training(comity_workspace *workspace) {
   return COMITY_OK;
 }
 
-/* Evaluation goes back and forth between two buffers. */
+/* Evaluation goes back and forth between two buffers, each as wide as what it has to hold: -1 is the batch
+ * itself, which nothing may be written over. */
 static comity_status take_for_evaluation(comity_workspace *workspace) {
   const comity_model *model = workspace->model;
-  float *buffer[2], *previous = workspace->x;
-  for (int i = 0; i < 2; i++)
-    COMITY_TRY(take_floats(workspace, workspace->batch, model->widest_output, &buffer[i]));
+  int place[COMITY_LAYERS_MAX], previous = -1;
+  size_t width[2] = {0};
   for (size_t i = 0; i < model->spec.count; i++) {
     const comity_layer *layer = model->step[i].layer;
     bool passes = layer->forward == NULL || layer->random;
-    if (!passes && (!layer->elementwise || previous == workspace->x))
-      previous = previous == buffer[0] ? buffer[1] : buffer[0];
-    workspace->output[i] = previous;
+    if (!passes && (!layer->elementwise || previous < 0))
+      previous = previous == 0 ? 1 : 0;
+    place[i] = previous;
+    size_t out = comity_shape_width(&model->step[i].out);
+    if (previous >= 0 && width[previous] < out)
+      width[previous] = out;
   }
+  float *buffer[2];
+  for (int i = 0; i < 2; i++)
+    COMITY_TRY(take_floats(workspace, workspace->batch, width[i], &buffer[i]));
+  for (size_t i = 0; i < model->spec.count; i++)
+    workspace->output[i] = place[i] < 0 ? workspace->x : buffer[place[i]];
   return COMITY_OK;
+}
+
+size_t comity_model_evaluation_batch(const comity_model *model) {
+  const size_t most = 250, bytes = 8 << 20;
+  size_t fits = bytes / (model->widest_output * sizeof(float));
+  return fits < 1 ? 1 : fits < most ? fits : most;
 }
 
 comity_status comity_workspace_new(const comity_model *model, size_t batch, bool training,

@@ -180,6 +180,8 @@ comity_status comity_evaluation_new(comity_comm *comm, const comity_config *conf
                                 .comm = comm,
                                 .federation = federation,
                                 .block = (size_t)comity_config_integer(config, "evaluate.batch")};
+    if (made->block == 0)
+      made->block = comity_model_evaluation_batch(model);
     status = comity_workspace_new(model, made->block, false, &made->workspace);
     if (status == COMITY_OK)
       status = plan_clients(made);
