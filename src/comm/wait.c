@@ -7,7 +7,7 @@
  * already. Once others have come, what is missing is on its way, and MPI moves it on only while it is called:
  * then we test for longer before we sleep, but offer the core to other ranks in between. */
 static const double SPIN = 30e-6, SPIN_WHEN_MOVING = 20e-3;
-static const double SHORTEST_SLEEP = 10e-6, LONGEST_SLEEP = 1e-3, SLEEP_SHARE = 1.0 / 16;
+static const double SHORTEST_SLEEP = 10e-6, LONGEST_SLEEP = 200e-6, SLEEP_SHARE = 1.0 / 64;
 enum { TESTS_PER_WAKE = 8 };
 
 /* All later operations return this at once. */
