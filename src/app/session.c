@@ -5,6 +5,9 @@
 #include <cblas.h>
 #include <mpi.h>
 #include <signal.h>
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -117,6 +120,9 @@ int comity_app_session(int *argc, char ***argv, const char *path, char *const *o
   if (MPI_Init(argc, argv) != MPI_SUCCESS)
     return comity_app_fail(comity_fail(COMITY_ERR_COMM, "MPI cannot be started"));
   listen_to_signals();
+#if defined(__linux__)
+  prctl(PR_SET_TIMERSLACK, 1000UL); /* waiting ranks sleep for microseconds, and Linux would add 50 to each */
+#endif
   comity_status status = comity_comm_new(MPI_COMM_WORLD, NULL, &comm);
   if (status == COMITY_OK)
     status = with_job(comm, path, overrides, count, work, context);
