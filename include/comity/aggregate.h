@@ -34,6 +34,9 @@ COMITY_API double comity_fixed_to(uint64_t word);
 
 typedef struct comity_aggregate comity_aggregate;
 
+/** Words of 64 bits that travel ahead of the sums, whatever the aggregator. */
+enum { COMITY_AGGREGATE_HEAD = 8 };
+
 /** One way of combining. */
 typedef struct comity_aggregator {
   const char *name;    /* "exact" | "float32" */
@@ -44,11 +47,10 @@ typedef struct comity_aggregator {
   size_t (*check)(const float *values, size_t count, double weight, double part);
   /** REQUIRED. Add weight * values, which passed the check. */
   void (*add)(void *sums, const float *values, size_t count, double weight);
-  /** REQUIRED. Collective: sum over ranks, onto the server, the `count` sums and, exactly, the `counters`
-   * 64-bit words that follow them at the next multiple of 8 bytes.
-   *  \param[in] only_receives  on the server: what its `sums` hold does not count, only its counters, which
-   *             are 0, and it is not alone */
-  comity_status (*sum)(comity_comm *comm, void *sums, size_t count, size_t counters, bool only_receives);
+  /** REQUIRED. Collective: sum over ranks, onto the server, exactly the COMITY_AGGREGATE_HEAD words at `head`, and
+   * the `count` sums that follow them. What `how` makes and takes are sums; the head is complete before any is
+   * taken. */
+  comity_status (*sum)(comity_comm *comm, uint64_t *head, size_t count, const comity_summing *how);
   /** REQUIRED. factor * sums. */
   void (*read)(const void *sums, size_t count, double factor, float *values);
 } comity_aggregator;
@@ -87,16 +89,18 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_add(comity_aggregate
  *  comity_aggregate_sum: for those who measure. Not collective. */
 COMITY_API void comity_aggregate_fold(comity_aggregate *aggregate);
 
-/** Bring the sums of all ranks to the server. Collective.
- *  \return COMITY_OK, COMITY_ERR_TIMEOUT, COMITY_ERR_COMM */
-COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_sum(comity_aggregate *aggregate);
+/** Bring the sums of all ranks to the server and read what they come to. Collective. Updates are added up, and
+ *  sums read, piece by piece while other pieces travel.
+ *  \param[out] combined  (layout length) on the server, may be NULL elsewhere; all zero when nobody was taken in,
+ *              as is a mean without weight
+ *  \return COMITY_OK, COMITY_ERR_TIMEOUT, COMITY_ERR_COMM; `combined` is then unspecified */
+COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_sum(comity_aggregate *aggregate, float *combined);
 
-/** On the server, afterwards: what the sums come to. Not collective.
- *  \param[out] combined  (layout length) all zero with present == 0, and a mean without weight present
- *  \param[out] present   clients that were taken in
+/** On the server, afterwards: who was in it. Not collective.
+ *  \param[out] present  clients that were taken in
  *  \return COMITY_OK, COMITY_ERR_ARG for more clients or weight than announced */
-COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_read(const comity_aggregate *aggregate,
-                                                                 float *combined, size_t *present);
+COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_present(const comity_aggregate *aggregate,
+                                                                    size_t *present);
 
 #ifdef __cplusplus
 }

@@ -92,20 +92,33 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_comm_broadcast_status(comity_c
  *         unspecified */
 COMITY_API COMITY_MUST_CHECK comity_status comity_comm_sum(comity_comm *comm, uint64_t *words, size_t count);
 
-/** The same when the server has nothing to add: its words on entry do not count. Other ranks call either. A
- *  server that is alone keeps its words. */
-COMITY_API COMITY_MUST_CHECK comity_status comity_comm_sum_of_others(comity_comm *comm, uint64_t *words,
-                                                                     size_t count);
-
 /** Add float vectors onto the server, in whatever order is fastest: half the bytes of comity_comm_sum, but
  *  the last bits depend on the number of ranks. Collective; `count` must match.
  *  \param[in,out] values  (count) as in comity_comm_sum */
 COMITY_API COMITY_MUST_CHECK comity_status comity_comm_sum_float(comity_comm *comm, float *values,
                                                                  size_t count);
 
-/** As comity_comm_sum_of_others. */
-COMITY_API COMITY_MUST_CHECK comity_status comity_comm_sum_float_of_others(comity_comm *comm, float *values,
-                                                                           size_t count);
+/** How a rank takes part in a sum. Long vectors travel in pieces; what is done to a piece just before it leaves,
+ *  and just after it is complete, finds it in the cache, and happens while other pieces travel. All zero is how
+ *  comity_comm_sum does it. Ranks need not agree. */
+typedef struct comity_summing {
+  bool only_receives; /* on the server: what its vector holds does not count, unless it is alone */
+  size_t head;        /* numbers at the front that make and take are not called for */
+  void *self;         /* for make and take */
+  /** OPTIONAL. Write this rank's numbers [first, first + count) behind the head. Called for each once, in order;
+   *  not on a server that only receives. */
+  void (*make)(void *self, size_t first, size_t count);
+  /** OPTIONAL. On the server: the head's sum and those of [first, first + count) behind it are complete. Called
+   *  for each once, in order. When the operation fails, some may have been taken. */
+  void (*take)(void *self, size_t first, size_t count);
+} comity_summing;
+
+/** comity_comm_sum and comity_comm_sum_float in the way that `how` says. Collective; `count`, which includes the
+ *  head, must match. */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_sum_by(comity_comm *comm, uint64_t *words,
+                                                              size_t count, const comity_summing *how);
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_sum_float_by(comity_comm *comm, float *values,
+                                                                    size_t count, const comity_summing *how);
 
 /** What one gather brought to the server. Owned by the caller; release with comity_gathered_clear. */
 typedef struct comity_gathered {

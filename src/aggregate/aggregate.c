@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* What is counted beside the fields, exactly, whatever the aggregator. */
-enum { PRESENT, WEIGHT, COUNTERS };
+enum { PRESENT, WEIGHT };
 
 /* The sums are far larger than the caches, and folding in several clients in one pass over them costs little
  * more than folding in one. So clients wait until there are as many as this much memory holds, and then block
@@ -20,10 +20,10 @@ struct comity_aggregate {
   const comity_aggregator *aggregator;
   comity_comm *comm;
   comity_layout layout;
-  uint8_t *sums;      /* (layout.length) words of the aggregator, then the counters */
-  uint64_t *counters; /* (COUNTERS) */
-  size_t bytes;       /* of both */
+  uint64_t *counters; /* (COMITY_AGGREGATE_HEAD), and behind them: */
+  uint8_t *sums;      /* (layout.length) words of the aggregator */
   bool fresh;         /* nothing was folded in yet, and the sums hold anything */
+  float *combined;    /* on the server while the sums are on their way: where they are read to */
   size_t cohort;
   double total_weight;
 
@@ -52,23 +52,19 @@ comity_status comity_aggregate_new(const comity_aggregator *aggregator, comity_c
       COMITY_ERR_MEMORY, "a message of %zu numbers is more than the address space holds", layout->length);
   comity_aggregate *made;
   COMITY_TRY(COMITY_NEW(made, 1));
-  size_t before = (words + sizeof(uint64_t) - 1) / sizeof(uint64_t) * sizeof(uint64_t);
-  *made = (comity_aggregate){.aggregator = aggregator,
-                             .comm = comm,
-                             .layout = *layout,
-                             .bytes = before + COUNTERS * sizeof(uint64_t),
-                             .cohort = 1,
-                             .total_weight = 1};
+  size_t head = COMITY_AGGREGATE_HEAD * sizeof(uint64_t);
+  *made = (comity_aggregate){
+      .aggregator = aggregator, .comm = comm, .layout = *layout, .cohort = 1, .total_weight = 1};
   void *memory = NULL;
-  comity_status status = comity_comm_buffer_new(comm, made->bytes, &memory);
-  made->sums = memory;
+  comity_status status = comity_comm_buffer_new(comm, head + words, &memory);
+  made->counters = memory;
   if (status == COMITY_OK)
     status = make_rooms(made);
   if (status != COMITY_OK) {
     comity_aggregate_destroy(&made);
     return status;
   }
-  made->counters = (uint64_t *)(void *)(made->sums + before);
+  made->sums = (uint8_t *)memory + head;
   *aggregate = made;
   return COMITY_OK;
 }
@@ -76,7 +72,7 @@ comity_status comity_aggregate_new(const comity_aggregator *aggregator, comity_c
 void comity_aggregate_destroy(comity_aggregate **aggregate) {
   if (aggregate == NULL || *aggregate == NULL)
     return;
-  comity_comm_buffer_free((*aggregate)->comm, (*aggregate)->sums);
+  comity_comm_buffer_free((*aggregate)->comm, (*aggregate)->counters);
   comity_free((*aggregate)->rooms);
   comity_free(*aggregate);
   *aggregate = NULL;
@@ -84,7 +80,7 @@ void comity_aggregate_destroy(comity_aggregate **aggregate) {
 
 void comity_aggregate_begin(comity_aggregate *aggregate, size_t cohort, double total_weight) {
   COMITY_ASSERT(cohort >= 1 && total_weight > 0);
-  memset(aggregate->counters, 0, COUNTERS * sizeof *aggregate->counters);
+  memset(aggregate->counters, 0, COMITY_AGGREGATE_HEAD * sizeof *aggregate->counters);
   aggregate->fresh = true;
   aggregate->waiting = 0;
   aggregate->cohort = cohort;
@@ -108,36 +104,49 @@ static double part_of(const comity_aggregate *aggregate, comity_combine combine,
   return combine == COMITY_COMBINE_MEAN ? share : 1 / (double)aggregate->cohort;
 }
 
-/* One field of all that wait. */
-static void fold_field(comity_aggregate *aggregate, const comity_field *field) {
+/* The part of a field that lies in [first, end) of the layout: [*from, *to), which may be empty. */
+static void part_inside(const comity_field *field, size_t first, size_t end, size_t *from, size_t *to) {
+  size_t last = field->offset + field->length;
+  *from = first > field->offset ? first : field->offset;
+  *to = end < last ? end : last;
+}
+
+/* Sums [from, to) of one field, of all that wait. */
+static void fold_part(const comity_aggregate *aggregate, comity_combine combine, size_t from, size_t to) {
   const comity_aggregator *aggregator = aggregate->aggregator;
-  size_t end = field->offset + field->length;
-  for (size_t at = field->offset; at < end; at += BLOCK) {
-    size_t block = end - at < BLOCK ? end - at : BLOCK;
+  for (size_t at = from; at < to; at += BLOCK) {
+    size_t block = to - at < BLOCK ? to - at : BLOCK;
     uint8_t *sums = aggregate->sums + at * aggregator->word_bytes;
     if (aggregate->fresh)
       memset(sums, 0, block * aggregator->word_bytes);
     for (size_t i = 0; i < aggregate->waiting; i++) {
       double factor;
-      (void)part_of(aggregate, field->combine, aggregate->weight[i], &factor);
+      (void)part_of(aggregate, combine, aggregate->weight[i], &factor);
       aggregator->add(sums, aggregate->rooms + i * aggregate->stride + at, block, factor);
     }
   }
 }
 
-/* A server that has nothing to add: what its sums hold does not count. */
-static bool only_receives(const comity_aggregate *aggregate) {
-  return comity_comm_is_server(aggregate->comm) && comity_comm_size(aggregate->comm) > 1 &&
-         aggregate->counters[PRESENT] == 0;
+static void fold(void *self, size_t first, size_t count) {
+  const comity_aggregate *aggregate = self;
+  const comity_layout *layout = &aggregate->layout;
+  if (aggregate->waiting == 0 && !aggregate->fresh)
+    return;
+  for (size_t i = 0; i < layout->count; i++) {
+    size_t from, to;
+    part_inside(&layout->field[i], first, first + count, &from, &to);
+    fold_part(aggregate, layout->field[i].combine, from, to);
+  }
+}
+
+static void folded(comity_aggregate *aggregate) {
+  aggregate->fresh = false;
+  aggregate->waiting = 0;
 }
 
 void comity_aggregate_fold(comity_aggregate *aggregate) {
-  if (aggregate->waiting == 0 && (!aggregate->fresh || only_receives(aggregate)))
-    return;
-  for (size_t i = 0; i < aggregate->layout.count; i++)
-    fold_field(aggregate, &aggregate->layout.field[i]);
-  aggregate->fresh = false;
-  aggregate->waiting = 0;
+  fold(aggregate, 0, aggregate->layout.length);
+  folded(aggregate);
 }
 
 float *comity_aggregate_room(comity_aggregate *aggregate) {
@@ -178,27 +187,37 @@ comity_status comity_aggregate_add(comity_aggregate *aggregate, const float *fie
 
 /* Sums on the server become combined fields. A mean was divided by the weight of the whole cohort; now that
  * it is known who is there, by theirs: a factor of exactly 1 when that is everybody. */
-static void read_fields(const comity_aggregate *aggregate, float *combined) {
+static void read_sums(void *self, size_t first, size_t count) {
+  const comity_aggregate *aggregate = self;
   const comity_layout *layout = &aggregate->layout;
   double weight = (double)aggregate->counters[WEIGHT];
   double mean = weight > 0 ? aggregate->total_weight / weight : 0;
   for (size_t i = 0; i < layout->count; i++) {
     const comity_field *field = &layout->field[i];
-    aggregate->aggregator->read(aggregate->sums + field->offset * aggregate->aggregator->word_bytes,
-                                field->length, field->combine == COMITY_COMBINE_MEAN ? mean : 1,
-                                combined + field->offset);
+    size_t from, to;
+    part_inside(field, first, first + count, &from, &to);
+    if (from < to)
+      aggregate->aggregator->read(aggregate->sums + from * aggregate->aggregator->word_bytes, to - from,
+                                  field->combine == COMITY_COMBINE_MEAN ? mean : 1,
+                                  aggregate->combined + from);
   }
 }
 
-comity_status comity_aggregate_sum(comity_aggregate *aggregate) {
-  comity_aggregate_fold(aggregate);
-  return aggregate->aggregator->sum(aggregate->comm, aggregate->sums, aggregate->layout.length, COUNTERS,
-                                    only_receives(aggregate));
+comity_status comity_aggregate_sum(comity_aggregate *aggregate, float *combined) {
+  bool server = comity_comm_is_server(aggregate->comm), alone = comity_comm_size(aggregate->comm) == 1;
+  comity_summing how = {.only_receives = server && !alone && aggregate->counters[PRESENT] == 0,
+                        .self = aggregate,
+                        .make = fold,
+                        .take = read_sums};
+  aggregate->combined = combined;
+  comity_status status =
+      aggregate->aggregator->sum(aggregate->comm, aggregate->counters, aggregate->layout.length, &how);
+  folded(aggregate);
+  return status;
 }
 
-comity_status comity_aggregate_read(const comity_aggregate *aggregate, float *combined, size_t *present) {
+comity_status comity_aggregate_present(const comity_aggregate *aggregate, size_t *present) {
   COMITY_TRY(check_counters(aggregate, aggregate->counters[PRESENT], (double)aggregate->counters[WEIGHT]));
-  read_fields(aggregate, combined);
   *present = (size_t)aggregate->counters[PRESENT];
   return COMITY_OK;
 }

@@ -10,9 +10,10 @@ static void add(void *sums, const float *values, size_t count, double weight) {
 }
 
 /* The counters are words like the others and travel with them. */
-static comity_status sum(comity_comm *comm, void *sums, size_t count, size_t counters, bool only_receives) {
-  return only_receives ? comity_comm_sum_of_others(comm, sums, count + counters)
-                       : comity_comm_sum(comm, sums, count + counters);
+static comity_status sum(comity_comm *comm, uint64_t *head, size_t count, const comity_summing *how) {
+  comity_summing behind = *how;
+  behind.head = COMITY_AGGREGATE_HEAD;
+  return comity_comm_sum_by(comm, head, COMITY_AGGREGATE_HEAD + count, &behind);
 }
 
 static void read(const void *sums, size_t count, double factor, float *values) {

@@ -22,10 +22,9 @@ static void add(void *sums, const float *values, size_t count, double weight) {
     totals[i] += (float)(values[i] * weight);
 }
 
-static comity_status sum(comity_comm *comm, void *sums, size_t count, size_t counters, bool only_receives) {
-  COMITY_TRY(only_receives ? comity_comm_sum_float_of_others(comm, sums, count)
-                           : comity_comm_sum_float(comm, sums, count));
-  return comity_comm_sum(comm, (uint64_t *)sums + (count + 1) / 2, counters);
+static comity_status sum(comity_comm *comm, uint64_t *head, size_t count, const comity_summing *how) {
+  COMITY_TRY(comity_comm_sum(comm, head, COMITY_AGGREGATE_HEAD));
+  return comity_comm_sum_float_by(comm, (float *)(void *)(head + COMITY_AGGREGATE_HEAD), count, how);
 }
 
 static void read(const void *sums, size_t count, double factor, float *values) {

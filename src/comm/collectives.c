@@ -31,3 +31,21 @@ static void add_floats(void *into, const void *from, size_t count) {
 
 const comity_number comity_number_word = {.bytes = sizeof(uint64_t), .add = add_words};
 const comity_number comity_number_float = {.bytes = sizeof(float), .add = add_floats};
+
+typedef void step(void *self, size_t first, size_t count);
+
+static void call(const comity_sum *sum, step *of, size_t offset, size_t bytes) {
+  size_t first = offset / sum->number->bytes, end = first + bytes / sum->number->bytes, head = sum->how->head;
+  if (first < head)
+    first = head;
+  if (of != NULL && first < end)
+    of(sum->how->self, first - head, end - first);
+}
+
+void comity_sum_make(const comity_sum *sum, size_t offset, size_t bytes) {
+  call(sum, sum->how->make, offset, bytes);
+}
+
+void comity_sum_take(const comity_sum *sum, size_t offset, size_t bytes) {
+  call(sum, sum->how->take, offset, bytes);
+}

@@ -139,14 +139,24 @@ typedef struct comity_number {
 } comity_number;
 extern const comity_number comity_number_word, comity_number_float;
 
+/* A sum as this member sees it. */
+typedef struct comity_sum {
+  const comity_number *number;
+  void *data; /* (count) numbers */
+  size_t count;
+  const comity_summing *how;
+} comity_sum;
+/* Call how->make or how->take, where there is one, for the numbers in these bytes of the data. */
+void comity_sum_make(const comity_sum *sum, size_t offset, size_t bytes);
+void comity_sum_take(const comity_sum *sum, size_t offset, size_t bytes);
+
 /* A way to move long vectors. Its name is the name of its file and of the setting that chooses it. */
 struct comity_collectives {
   const char *name;
   /* REQUIRED. As comity_comm_broadcast; more than one member. */
   comity_status (*broadcast)(comity_call *call, void *data, size_t bytes);
-  /* REQUIRED. As comity_comm_sum; with `only_receives` the server's numbers do not count. */
-  comity_status (*sum)(comity_call *call, const comity_number *number, void *data, size_t count,
-                       bool only_receives);
+  /* REQUIRED. As comity_comm_sum_by; more than one member. */
+  comity_status (*sum)(comity_call *call, const comity_sum *sum);
 };
 
 extern const comity_collectives comity_collectives_tree, comity_collectives_mpi;

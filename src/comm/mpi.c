@@ -7,8 +7,8 @@
 /* One vector in pieces, several of them in flight. */
 typedef struct stream {
   comity_call *call;
-  const comity_number *number; /* NULL: a broadcast */
-  uint8_t *data;               /* (bytes) */
+  const comity_sum *sum; /* NULL: a broadcast */
+  uint8_t *data;         /* (bytes) */
   size_t bytes, piece;
   bool direct; /* MPI may work in the caller's memory */
 } stream;
@@ -39,29 +39,33 @@ static comity_status begin(const stream *s, size_t i, MPI_Request *request) {
   const comity_members *members = &s->call->comm->members;
   bool server = members->rank == COMITY_COMM_SERVER;
   uint8_t *place = place_of(s, i);
-  if (!s->direct && (server || s->number != NULL))
+  if (s->sum != NULL && !(server && s->sum->how->only_receives))
+    comity_sum_make(s->sum, i * s->piece, length(s, i));
+  if (!s->direct && (server || s->sum != NULL))
     memcpy(place, s->data + i * s->piece, length(s, i));
-  if (s->number == NULL) {
+  if (s->sum == NULL) {
     int code = MPI_Ibcast(place, (int)length(s, i), MPI_BYTE, COMITY_COMM_SERVER, members->whole, request);
     return comity_call_check(s->call, code, "MPI_Ibcast");
   }
-  int count = (int)(length(s, i) / s->number->bytes);
+  int count = (int)(length(s, i) / s->sum->number->bytes);
   int code = MPI_Ireduce(server ? MPI_IN_PLACE : place, server ? place : NULL, count,
-                         s->number == &comity_number_word ? MPI_UINT64_T : MPI_FLOAT, MPI_SUM,
+                         s->sum->number == &comity_number_word ? MPI_UINT64_T : MPI_FLOAT, MPI_SUM,
                          COMITY_COMM_SERVER, members->whole, request);
   return comity_call_check(s->call, code, "MPI_Ireduce");
 }
 
 static void finish(const stream *s, size_t i) {
-  bool server = s->call->comm->members.rank == COMITY_COMM_SERVER, arrived = server == (s->number != NULL);
+  bool server = s->call->comm->members.rank == COMITY_COMM_SERVER, arrived = server == (s->sum != NULL);
   if (arrived && !s->direct)
     memcpy(s->data + i * s->piece, place_of(s, i), length(s, i));
+  if (server && s->sum != NULL)
+    comity_sum_take(s->sum, i * s->piece, length(s, i));
 }
 
-static comity_status run(comity_call *call, const comity_number *number, void *data, size_t bytes) {
+static comity_status run(comity_call *call, const comity_sum *sum, void *data, size_t bytes) {
   const comity_comm *comm = call->comm;
   stream s = {.call = call,
-              .number = number,
+              .sum = sum,
               .data = data,
               .bytes = bytes,
               .piece = comm->piece,
@@ -85,11 +89,11 @@ static comity_status broadcast(comity_call *call, void *data, size_t bytes) {
   return run(call, NULL, data, bytes);
 }
 
-static comity_status sum(comity_call *call, const comity_number *number, void *data, size_t count,
-                         bool only_receives) {
-  if (only_receives && call->comm->members.rank == COMITY_COMM_SERVER)
-    memset(data, 0, count * number->bytes);
-  return run(call, number, data, count * number->bytes);
+static comity_status sum(comity_call *call, const comity_sum *sum) {
+  size_t bytes = sum->count * sum->number->bytes;
+  if (sum->how->only_receives && call->comm->members.rank == COMITY_COMM_SERVER)
+    memset(sum->data, 0, bytes);
+  return run(call, sum, sum->data, bytes);
 }
 
 const comity_collectives comity_collectives_mpi = {.name = "mpi", .broadcast = broadcast, .sum = sum};

@@ -24,28 +24,36 @@ comity_status comity_comm_broadcast_status(comity_comm *comm, comity_status stat
   return comity_call_end(&call, bytes, status);
 }
 
-static comity_status sum(comity_comm *comm, const comity_number *number, void *data, size_t count,
-                         bool only_receives) {
+static comity_status sum_by(comity_comm *comm, const comity_sum *sum) {
   comity_call call;
   comity_status status = COMITY_OK;
+  size_t bytes = sum->count * sum->number->bytes;
   COMITY_TRY(comity_call_begin(comm, COMITY_OPERATION_SUM, &call));
-  if (comm->members.size > 1)
-    status = comm->collectives->sum(&call, number, data, count, only_receives);
-  return comity_call_end(&call, (uint64_t)count * number->bytes, status);
+  if (comm->members.size > 1) {
+    status = comm->collectives->sum(&call, sum);
+  } else {
+    comity_sum_make(sum, 0, bytes);
+    comity_sum_take(sum, 0, bytes);
+  }
+  return comity_call_end(&call, bytes, status);
+}
+
+comity_status comity_comm_sum_by(comity_comm *comm, uint64_t *words, size_t count,
+                                 const comity_summing *how) {
+  return sum_by(comm,
+                &(comity_sum){.number = &comity_number_word, .data = words, .count = count, .how = how});
+}
+
+comity_status comity_comm_sum_float_by(comity_comm *comm, float *values, size_t count,
+                                       const comity_summing *how) {
+  return sum_by(comm,
+                &(comity_sum){.number = &comity_number_float, .data = values, .count = count, .how = how});
 }
 
 comity_status comity_comm_sum(comity_comm *comm, uint64_t *words, size_t count) {
-  return sum(comm, &comity_number_word, words, count, false);
+  return comity_comm_sum_by(comm, words, count, &(comity_summing){0});
 }
 
 comity_status comity_comm_sum_float(comity_comm *comm, float *values, size_t count) {
-  return sum(comm, &comity_number_float, values, count, false);
-}
-
-comity_status comity_comm_sum_of_others(comity_comm *comm, uint64_t *words, size_t count) {
-  return sum(comm, &comity_number_word, words, count, true);
-}
-
-comity_status comity_comm_sum_float_of_others(comity_comm *comm, float *values, size_t count) {
-  return sum(comm, &comity_number_float, values, count, true);
+  return comity_comm_sum_float_by(comm, values, count, &(comity_summing){0});
 }

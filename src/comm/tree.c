@@ -127,7 +127,7 @@ static comity_status broadcast(comity_call *call, void *data, size_t bytes) {
 /* One vector on its way up, and what is added to it here. */
 typedef struct sum_flow {
   flow f;
-  const comity_number *number;
+  const comity_sum *sum;
   bool adds;     /* the root has something to add */
   bool in_place; /* the first child's pieces arrive where the sum is wanted */
 } sum_flow;
@@ -152,47 +152,48 @@ static comity_status begin_up(sum_flow *s, size_t i) {
 static void add_at_root(const sum_flow *s, size_t i) {
   const flow *f = &s->f;
   uint8_t *own = f->data + i * f->piece;
-  size_t count = length(f, i) / s->number->bytes;
+  size_t count = length(f, i) / s->sum->number->bytes;
   if (s->adds)
-    s->number->add(own, place_up(s, 0, i), count);
+    s->sum->number->add(own, place_up(s, 0, i), count);
   else if (!s->in_place)
     memcpy(own, place_up(s, 0, i), length(f, i));
   for (int c = 1; c < f->tree.count; c++)
-    s->number->add(own, place_up(s, c, i), count);
+    s->sum->number->add(own, place_up(s, c, i), count);
 }
 
 /* Elsewhere in the first child's slot, which is still in the cache. */
 static void add_inside(const sum_flow *s, size_t i) {
   const flow *f = &s->f;
   uint8_t *own = f->data + i * f->piece, *into = place_up(s, 0, i);
-  size_t count = length(f, i) / s->number->bytes;
+  size_t count = length(f, i) / s->sum->number->bytes;
   if (f->tree.count > 0)
-    s->number->add(into, own, count);
+    s->sum->number->add(into, own, count);
   else if (!f->direct)
     memcpy(into, own, length(f, i));
   for (int c = 1; c < f->tree.count; c++)
-    s->number->add(into, place_up(s, c, i), count);
+    s->sum->number->add(into, place_up(s, c, i), count);
 }
 
 static comity_status pass_up(sum_flow *s, size_t i) {
   flow *f = &s->f;
+  if (!is_root(f) || s->adds) /* while the children's are on their way */
+    comity_sum_make(s->sum, i * f->piece, length(f, i));
   for (int c = 0; c < f->tree.count; c++)
     COMITY_TRY(wait_child(f, f->in, c, i));
   if (is_root(f)) {
     add_at_root(s, i);
+    comity_sum_take(s->sum, i * f->piece, length(f, i));
     return COMITY_OK;
   }
   add_inside(s, i);
   return comity_call_send(f->call, f->tree.parent, place_up(s, 0, i), length(f, i), request(f, f->out, 0, i));
 }
 
-static comity_status sum(comity_call *call, const comity_number *number, void *data, size_t count,
-                         bool only_receives) {
-  sum_flow s = {.number = number};
+static comity_status sum(comity_call *call, const comity_sum *sum) {
+  sum_flow s = {.sum = sum, .adds = !sum->how->only_receives};
   flow *f = &s.f;
-  open_flow(f, call, data, count * number->bytes);
-  s.adds = !only_receives;
-  s.in_place = is_root(f) && only_receives && f->direct;
+  open_flow(f, call, sum->data, sum->count * sum->number->bytes);
+  s.in_place = is_root(f) && !s.adds && f->direct;
   set_ring(f, !(s.in_place && f->tree.count == 1) && !(f->tree.count == 0 && f->direct));
   for (size_t i = 0; i < f->pieces; i++) {
     for (; may_open(f, i); f->open++)

@@ -148,9 +148,6 @@ static comity_status train_round(comity_run_state *run) {
   comity_run_book(run, COMITY_PHASE_AGGREGATE, since);
   if (status == COMITY_OK)
     status = train_cohort(run);
-  since = comity_clock_now();
-  comity_aggregate_fold(run->aggregate); /* also where nobody trained: not while others wait for the sum */
-  comity_run_book(run, COMITY_PHASE_AGGREGATE, since);
   return agree_on_cohort(run, status);
 }
 
@@ -164,10 +161,10 @@ static comity_server_view view_of(comity_run_state *run, uint64_t round, size_t 
                               .state = run->server_state};
 }
 
-/* What the sums come to, and the next global model. On the server. */
+/* The next global model. On the server. */
 static comity_status step(comity_run_state *run, size_t *present) {
   double since = comity_clock_now();
-  COMITY_TRY(comity_aggregate_read(run->aggregate, run->combined, present));
+  COMITY_TRY(comity_aggregate_present(run->aggregate, present));
   comity_server_view view = view_of(run, run->round + 1, *present);
   comity_status status = run->method.algorithm->server_step(run->method.self, &view, run->combined);
   comity_run_book(run, COMITY_PHASE_AGGREGATE, since);
@@ -180,7 +177,7 @@ static comity_status step(comity_run_state *run, size_t *present) {
  * fail for other reasons than communication. */
 static comity_status aggregate(comity_run_state *run, size_t *present) {
   double since = comity_clock_now();
-  COMITY_TRY(comity_aggregate_sum(run->aggregate));
+  COMITY_TRY(comity_aggregate_sum(run->aggregate, run->combined));
   comity_run_book(run, COMITY_PHASE_COMMUNICATE, since);
   return comity_comm_is_server(run->comm) ? step(run, present) : COMITY_OK;
 }

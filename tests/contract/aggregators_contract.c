@@ -35,8 +35,8 @@ static void close_fixture(fixture *made) {
 static void expect(fixture *made, size_t present, const float *expected) {
   float combined[ALL];
   size_t found = 99;
-  assert_int_equal(comity_aggregate_sum(made->aggregate), COMITY_OK);
-  assert_int_equal(comity_aggregate_read(made->aggregate, combined, &found), COMITY_OK);
+  assert_int_equal(comity_aggregate_sum(made->aggregate, combined), COMITY_OK);
+  assert_int_equal(comity_aggregate_present(made->aggregate, &found), COMITY_OK);
   assert_int_equal(found, present);
   for (int i = 0; i < ALL; i++)
     assert_true(combined[i] == expected[i]);

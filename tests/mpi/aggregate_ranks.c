@@ -49,9 +49,9 @@ static void combine(const char *method, MPI_Comm base, int shift, float *combine
     double weight = fill(k, fields);
     assert_int_equal(comity_aggregate_add(aggregate, fields, weight), COMITY_OK);
   }
-  assert_int_equal(comity_aggregate_sum(aggregate), COMITY_OK);
+  assert_int_equal(comity_aggregate_sum(aggregate, combined), COMITY_OK);
   if (comity_comm_is_server(comm)) {
-    assert_int_equal(comity_aggregate_read(aggregate, combined, &present), COMITY_OK);
+    assert_int_equal(comity_aggregate_present(aggregate, &present), COMITY_OK);
     assert_int_equal(present, CLIENTS - 1);
   }
   comity_aggregate_destroy(&aggregate);
@@ -93,9 +93,9 @@ static void more_weight_than_announced_is_refused_on_the_server(void **state) {
   assert_int_equal(comity_aggregate_new(aggregator, comm, &layout, &aggregate), COMITY_OK);
   comity_aggregate_begin(aggregate, (size_t)world_size(), 3);
   assert_int_equal(comity_aggregate_add(aggregate, &one, 3), COMITY_OK);
-  assert_int_equal(comity_aggregate_sum(aggregate), COMITY_OK);
+  assert_int_equal(comity_aggregate_sum(aggregate, &combined), COMITY_OK);
   if (world_rank() == 0)
-    assert_int_equal(comity_aggregate_read(aggregate, &combined, &present),
+    assert_int_equal(comity_aggregate_present(aggregate, &present),
                      world_size() > 1 ? COMITY_ERR_ARG : COMITY_OK);
   comity_aggregate_destroy(&aggregate);
   comity_comm_destroy(&comm);

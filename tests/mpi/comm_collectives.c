@@ -52,12 +52,60 @@ static void check_broadcast(comity_comm *comm, bool owned, size_t count) {
   end(&v, comity_comm_rank(comm));
 }
 
+/* Where a sum is made and taken, and how far it has got. */
+typedef struct made_and_taken {
+  uint64_t *words;
+  int rank;
+  size_t head, made, taken;
+  uint64_t total; /* of all words taken */
+} made_and_taken;
+
+static void make_words(void *self, size_t first, size_t count) {
+  made_and_taken *at = self;
+  assert_int_equal(first, at->made);
+  at->made += count;
+  for (size_t i = at->head + first; i < at->head + at->made; i++)
+    at->words[i] = word_of(at->rank, i);
+}
+
+static void take_words(void *self, size_t first, size_t count) {
+  made_and_taken *at = self;
+  assert_int_equal(first, at->taken);
+  at->taken += count;
+  for (size_t i = at->head + first; i < at->head + at->taken; i++)
+    at->total += at->words[i];
+}
+
+/* Words behind a head come into being while they travel, and are read on arrival. */
+static void check_sum_on_the_way(comity_comm *comm, bool owned, size_t count, bool only_receives) {
+  enum { HEAD = 3 };
+  int rank = comity_comm_rank(comm), size = comity_comm_size(comm);
+  vector v = make(comm, owned, count + HEAD);
+  memset(v.words + HEAD, 0xee, count * sizeof *v.words);
+  made_and_taken at = {.words = v.words, .rank = rank, .head = HEAD};
+  comity_summing how = {
+      .only_receives = only_receives, .head = HEAD, .self = &at, .make = make_words, .take = take_words};
+  assert_int_equal(comity_comm_sum_by(comm, v.words, count + HEAD, &how), COMITY_OK);
+  bool makes = rank > 0 || size == 1 || !only_receives;
+  assert_int_equal(at.made, makes ? count : 0);
+  assert_int_equal(at.taken, rank == 0 ? count : 0);
+  uint64_t expected = 0;
+  for (size_t i = 0; rank == 0 && i < count + HEAD; i++) {
+    uint64_t word = 0;
+    for (int r = only_receives && size > 1 ? 1 : 0; r < size; r++)
+      word += word_of(r, i);
+    assert_true(v.words[i] == word);
+    expected += i < HEAD ? 0 : word;
+  }
+  assert_true(at.total == expected);
+  end(&v, rank);
+}
+
 static void check_sum(comity_comm *comm, bool owned, size_t count, bool of_others) {
   vector v = make(comm, owned, count);
   int size = comity_comm_size(comm);
-  assert_int_equal(of_others ? comity_comm_sum_of_others(comm, v.words, count)
-                             : comity_comm_sum(comm, v.words, count),
-                   COMITY_OK);
+  comity_summing how = {.only_receives = of_others};
+  assert_int_equal(comity_comm_sum_by(comm, v.words, count, &how), COMITY_OK);
   for (size_t i = 0; comity_comm_is_server(comm) && i < count; i++) {
     uint64_t expected = 0;
     for (int r = of_others && size > 1 ? 1 : 0; r < size; r++)
@@ -74,9 +122,8 @@ static void check_sum_float(comity_comm *comm, bool owned, size_t count, bool of
   size_t length = count > 0 ? 2 * count - 1 : 0; /* odd, too */
   for (size_t i = 0; i < length; i++)
     values[i] = (float)(i % 1000) + 0.5f * (float)rank;
-  assert_int_equal(of_others ? comity_comm_sum_float_of_others(comm, values, length)
-                             : comity_comm_sum_float(comm, values, length),
-                   COMITY_OK);
+  comity_summing how = {.only_receives = of_others};
+  assert_int_equal(comity_comm_sum_float_by(comm, values, length, &how), COMITY_OK);
   float ranks = (float)(of_others && size > 1 ? size - 1 : size);
   for (size_t i = 0; rank == 0 && i < length; i++)
     assert_true(values[i] == (float)(i % 1000) * ranks + 0.25f * (float)(size * (size - 1)));
@@ -89,6 +136,7 @@ static void check_all(comity_comm *comm) {
       check_broadcast(comm, owned == 1, COUNTS[c]);
       for (int of_others = 0; of_others < 2; of_others++) {
         check_sum(comm, owned == 1, COUNTS[c], of_others == 1);
+        check_sum_on_the_way(comm, owned == 1, COUNTS[c], of_others == 1);
         check_sum_float(comm, owned == 1, COUNTS[c], of_others == 1);
       }
     }

@@ -40,7 +40,8 @@ static comity_status broadcast(const bench *bench) {
 
 static comity_status sum(const bench *bench) {
   if (bench->comm != NULL)
-    return comity_comm_sum_of_others(bench->comm, bench->vector, bench->parameters);
+    return comity_comm_sum_by(bench->comm, bench->vector, bench->parameters,
+                              &(comity_summing){.only_receives = true});
   void *from = bench->rank == 0 ? MPI_IN_PLACE : bench->vector;
   return mpi(
       MPI_Reduce(from, bench->vector, (int)bench->parameters, MPI_UINT64_T, MPI_SUM, 0, MPI_COMM_WORLD));
