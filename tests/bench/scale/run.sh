@@ -96,10 +96,10 @@ points() {
   fi
   for n in $(tr ' ' '\n' <<<"$ranks" | sort -rn); do
     for network in silos cluster; do
-      echo "$network $n tree $small 200000 1700000"
+      echo "$network $n tree $small 0 200000 1700000"
       [[ $n -gt 128 ]] || echo "$network $n blocking:ompi 0 200000 1700000"
       [[ $n -gt 128 ]] || echo "$network $n blocking:mpich 0 200000 1700000"
-      [[ $n -gt 32 || $how == quick ]] || echo "$network $n mpi $small 200000 1700000"
+      [[ $n -gt 32 || $how == quick ]] || echo "$network $n mpi $small 0 200000 1700000"
     done
   done
 }

@@ -1,7 +1,8 @@
 /* scale IMPLEMENTATION PIECE_BYTES PARAMETERS...: how long the communication of a round takes, for each number of
  * parameters, in the time of the machine that smpirun simulates. IMPLEMENTATION is one of Comity's collectives, or
- * "blocking" for MPI_Bcast and MPI_Reduce alone. The server prints one line of CSV per measurement: operation, parameters, bytes,
- * seconds from the common start (or the last arrival) until the last rank is through. */
+ * "blocking" for MPI_Bcast and MPI_Reduce alone. 0 PARAMETERS, first, are the small messages of a round. The server
+ * prints one line of CSV per measurement: operation, parameters, bytes, seconds from the common start (or the last
+ * arrival) until the last rank is through. */
 #include <comity/comm.h>
 
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 /* What a rank reports to the server twice a round, about: round/report.c. */
 enum { REPORT_BYTES = 192 };
+enum { MOST_MODELS = 8 };
 enum { SENT = 1 }; /* whose part the server broadcasts */
 /* Ranks whose vectors need no more than this together have them for real, and their sums are checked. */
 static const double REAL_BYTES = 1 << 30;
@@ -141,27 +143,39 @@ static comity_status measure_small(const bench *bench) {
   return measure(bench, "synchronise", synchronise, 2 * reports, 0);
 }
 
-/* The communicator, and memory for the longest vector: real where it fits. */
-static comity_status open_bench(bench *bench, const char *implementation, size_t piece, size_t most) {
-  bench->real = (double)most * 8 * bench->ranks <= REAL_BYTES;
-  bool tree = strcmp(implementation, "tree") == 0; /* MPI's own collectives need real memory */
-  if (tree && !bench->real)
-    comity_simulated_pretend(piece);
+static comity_status open_comm(bench *bench, const char *implementation, size_t piece) {
   if (strcmp(implementation, "blocking") == 0)
-    return COMITY_NEW(bench->vector, most);
+    return COMITY_OK;
   comity_comm_options options = {.piece_bytes = piece, .collectives = implementation};
-  COMITY_TRY(comity_comm_new(MPI_COMM_WORLD, &options, &bench->comm));
+  return comity_comm_new(MPI_COMM_WORLD, &options, &bench->comm);
+}
+
+/* Memory for the longest vector: real where it fits, and where MPI's own collectives need it. */
+static comity_status open_vector(bench *bench, const char *implementation, size_t piece, size_t most) {
+  bench->real = (double)most * 8 * bench->ranks <= REAL_BYTES;
+  if (!bench->real && strcmp(implementation, "tree") == 0)
+    comity_simulated_pretend(piece);
+  if (bench->comm == NULL)
+    return COMITY_NEW(bench->vector, most);
   void *memory = NULL;
   COMITY_TRY(comity_comm_buffer_new(bench->comm, most * sizeof *bench->vector, &memory));
   bench->vector = memory;
   return COMITY_OK;
 }
 
-static comity_status run(bench *bench, int count, char **parameters) {
-  if (bench->comm != NULL)
+/* 0 parameters are the small messages of a round; they come first. */
+static comity_status run(bench *bench, const char *implementation, size_t piece, const size_t *parameters) {
+  COMITY_TRY(open_comm(bench, implementation, piece));
+  if (*parameters == 0) {
     COMITY_TRY(measure_small(bench));
-  for (int i = 0; i < count; i++) {
-    bench->parameters = strtoull(parameters[i], NULL, 10);
+    parameters++;
+  }
+  size_t most = 0;
+  for (int i = 0; parameters[i] > 0; i++)
+    most = parameters[i] > most ? parameters[i] : most;
+  COMITY_TRY(open_vector(bench, implementation, piece, most));
+  for (; *parameters > 0; parameters++) {
+    bench->parameters = *parameters;
     COMITY_TRY(measure_model(bench));
   }
   return COMITY_OK;
@@ -173,17 +187,12 @@ int main(int argc, char **argv) {
   bench bench = {0};
   MPI_Comm_rank(MPI_COMM_WORLD, &bench.rank);
   MPI_Comm_size(MPI_COMM_WORLD, &bench.ranks);
-  size_t most = 0;
-  for (int i = 3; i < argc; i++) {
-    size_t parameters = strtoull(argv[i], NULL, 10);
-    most = parameters > most ? parameters : most;
-  }
-  comity_status status =
-      argc > 3 ? COMITY_OK : comity_fail(COMITY_ERR_USAGE, "scale IMPLEMENTATION PIECE PARAMETERS...");
-  if (status == COMITY_OK)
-    status = open_bench(&bench, argv[1], strtoull(argv[2], NULL, 10), most);
-  if (status == COMITY_OK)
-    status = run(&bench, argc - 3, argv + 3);
+  size_t parameters[MOST_MODELS + 2] = {0};
+  for (int i = 3; i < argc && i - 3 <= MOST_MODELS; i++)
+    parameters[i - 3] = strtoull(argv[i], NULL, 10);
+  comity_status status = argc < 4 || argc - 3 > MOST_MODELS + 1
+                             ? comity_fail(COMITY_ERR_USAGE, "scale IMPLEMENTATION PIECE PARAMETERS...")
+                             : run(&bench, argv[1], strtoull(argv[2], NULL, 10), parameters);
   if (status != COMITY_OK)
     fprintf(stderr, "rank %d: %s\n", bench.rank, comity_error_message());
   MPI_Finalize();

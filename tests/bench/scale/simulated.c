@@ -17,6 +17,24 @@ enum { LONG = 16 << 10 };       /* bytes of a message or copy that takes time, a
 enum { UNTOUCHED = 512 << 10 }; /* bytes of new memory, which the system has zeroed */
 enum { TESTS_PER_WAKE = 16 };   /* more without sleep is a loop that spins */
 
+/* ----------------------------------------------------------------------------------------------- pretending */
+
+static bool pretending;
+static void *stand_in; /* memory that SMPI knows it need not move, for whatever is pretended */
+static int longest;    /* bytes of it */
+
+void comity_simulated_pretend(size_t most) {
+  pretending = true;
+  longest = (int)most;
+  stand_in = SMPI_SHARED_MALLOC(most);
+}
+
+static void *memory_of(const void *data, int bytes) {
+  return pretending && bytes >= LONG && bytes <= longest ? stand_in : (void *)data;
+}
+
+/* ------------------------------------------------------------------------------------------------- waiting */
+
 /* How this rank waits. */
 static double waiting_since = -1; /* no test has succeeded and no sleep has ended; -1 = not at all */
 static int failed_since_sleep;    /* tests at this very moment, right after a sleep; -1 = it spins */
@@ -33,9 +51,13 @@ int comity_simulated_clock(clockid_t clock, struct timespec *now) {
 
 int comity_simulated_sleep(const struct timespec *time, struct timespec *left) {
   (void)left;
-  waiting_since = -1;
+  double now = simgrid_get_clock(), seconds = (double)time->tv_sec + 1e-9 * (double)time->tv_nsec;
+  if (waiting_since < 0)
+    waiting_since = now;
+  if (pretending) /* for minutes, perhaps, which a millisecond at a time would take for ever */
+    seconds = fmax(seconds, PAUSE_GROWTH * (now - waiting_since));
   failed_since_sleep = 0;
-  sg_actor_sleep_for((double)time->tv_sec + 1e-9 * (double)time->tv_nsec);
+  sg_actor_sleep_for(seconds);
   return 0;
 }
 
@@ -48,28 +70,14 @@ static int tested(int code, bool done) {
   }
   if (failed_since_sleep >= 0 && ++failed_since_sleep <= TESTS_PER_WAKE)
     return code;
+  if (failed_since_sleep >= 0) /* it spins now, as if it had come just now */
+    waiting_since = -1;
   failed_since_sleep = -1;
   double now = simgrid_get_clock();
   if (waiting_since < 0)
     waiting_since = now;
   sg_actor_sleep_for(fmax(SHORTEST_PAUSE, PAUSE_GROWTH * (now - waiting_since)));
   return code;
-}
-
-/* ----------------------------------------------------------------------------------------------- pretending */
-
-static bool pretending;
-static void *stand_in; /* memory that SMPI knows it need not move, for whatever is pretended */
-static int longest;    /* bytes of it */
-
-void comity_simulated_pretend(size_t most) {
-  pretending = true;
-  longest = (int)most;
-  stand_in = SMPI_SHARED_MALLOC(most);
-}
-
-static void *memory_of(const void *data, int bytes) {
-  return pretending && bytes >= LONG && bytes <= longest ? stand_in : (void *)data;
 }
 
 /* -------------------------------------------------------------------------------------------------- sending */

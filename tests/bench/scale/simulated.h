@@ -31,7 +31,8 @@ int comity_simulated_irecv(void *data, int count, MPI_Datatype type, int from, i
  * how long this rank has waited already: exact to 6 % of each wait, and 20 ms do not take 100,000 tests. */
 int comity_simulated_test(MPI_Request *request, int *done, MPI_Status *status);
 
-/* The simulation's clock, and a sleep after which tests are quick again. */
+/* The simulation's clock, and a sleep after which tests are quick again. Where vectors are pretended sleeps last
+ * as long as pauses do. */
 int comity_simulated_clock(clockid_t clock, struct timespec *now);
 int comity_simulated_sleep(const struct timespec *time, struct timespec *left);
 /* memcpy that takes the time of main memory when it is long. */
