@@ -2,7 +2,7 @@
 # run.sh [quick|full] [-o FOLDER]: how the communication of a round grows with the number of ranks, on simulated networks
 # (SimGrid's SMPI: smpicc, smpirun of libsimgrid-dev). Compiles src/comm for the simulation, runs it on both networks with 2 to
 # 1024 ranks (quick: to 128), writes FOLDER/scale.csv and scale.svg, and prints each point beside what a tree should take. Fails
-# if a point grows faster than that. quick takes a minute, full ten on two cores.
+# if a point grows faster than that. quick takes about a minute, full more than ten on two cores.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../../.." && pwd)
