@@ -10,7 +10,7 @@ import sys
 
 GROWTH = 2.0  # times by which seconds / model may grow from few ranks to many
 SLOW = 6.0    # times the model that nothing may take
-LONGEST_SLEEP = 1e-3 # seconds between looks of a rank that has waited long (src/comm/wait.c)
+LONGEST_SLEEP = 200e-6 # seconds between looks of a rank that has waited long (src/comm/wait.c)
 OPERATIONS = ["broadcast", "sum", "round", "agree", "agree_late", "report", "synchronise"]
 HOPS = {"broadcast": 1, "sum": 1, "agree": 2, "agree_late": 2, "report": 2, "synchronise": 5, "round": 7}
 
