@@ -74,7 +74,7 @@ COMITY_API void comity_aggregate_begin(comity_aggregate *aggregate, size_t cohor
 
 /** Room for the next client's packed fields, to be handed to comity_aggregate_add without a copy: what is
  *  trained there is summed from there. Contents are anything. Not collective.
- *  \return shape (layout length), borrowed until the next add, fold or sum */
+ *  \return shape (layout length), borrowed until the next add or sum */
 COMITY_API float *comity_aggregate_room(comity_aggregate *aggregate);
 
 /** Take in one client's packed fields; all or nothing. Not collective.
@@ -84,10 +84,6 @@ COMITY_API float *comity_aggregate_room(comity_aggregate *aggregate);
  * weight than announced */
 COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_add(comity_aggregate *aggregate,
                                                                 const float *fields, double weight);
-
-/** Add up all that was taken in, which otherwise happens several clients at a time and in
- *  comity_aggregate_sum: for those who measure. Not collective. */
-COMITY_API void comity_aggregate_fold(comity_aggregate *aggregate);
 
 /** Bring the sums of all ranks to the server and read what they come to. Collective. Updates are added up, and
  *  sums read, piece by piece while other pieces travel.

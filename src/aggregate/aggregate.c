@@ -144,14 +144,11 @@ static void folded(comity_aggregate *aggregate) {
   aggregate->waiting = 0;
 }
 
-void comity_aggregate_fold(comity_aggregate *aggregate) {
-  fold(aggregate, 0, aggregate->layout.length);
-  folded(aggregate);
-}
-
 float *comity_aggregate_room(comity_aggregate *aggregate) {
-  if (aggregate->waiting == aggregate->most)
-    comity_aggregate_fold(aggregate);
+  if (aggregate->waiting == aggregate->most) {
+    fold(aggregate, 0, aggregate->layout.length);
+    folded(aggregate);
+  }
   return aggregate->rooms + aggregate->waiting * aggregate->stride;
 }
 
