@@ -34,7 +34,7 @@ typedef enum comity_phase {
   COMITY_PHASE_TRAIN,       /* local training */
   COMITY_PHASE_WAIT,        /* for slower ranks, between a report and its answer */
   COMITY_PHASE_COMMUNICATE, /* sum, with folding and reading meanwhile; waiting for the server's step; broadcast */
-  COMITY_PHASE_AGGREGATE,   /* selection, checks of updates, folding before the sum, server step */
+  COMITY_PHASE_AGGREGATE, /* selection, checks of updates, folding before the sum, server step */
   COMITY_PHASE_EVALUATE,
   COMITY_PHASE_IO, /* reading data, writing records and checkpoints */
   COMITY_PHASE_COUNT
