@@ -63,6 +63,100 @@ COMITY_API uint64_t comity_comm_epoch(const comity_comm *comm);
 /** Change the deadline of the following operations, in seconds; 0 = for ever. Not collective. */
 COMITY_API void comity_comm_set_deadline(comity_comm *comm, double seconds);
 
+/* ------------------------------------------------------------------------------------- surviving a loss */
+
+/** Ranks are slots: rank and size stay what they are for the whole life of the communicator, and a slot is present
+ *  or not. The server always is. */
+COMITY_API bool comity_comm_is_present(const comity_comm *comm, int rank);
+/** Members that are present, the server included. */
+COMITY_API int comity_comm_present(const comity_comm *comm);
+/** Name of the host that the rank runs on. Borrowed until the next regrouping. */
+COMITY_API const char *comity_comm_host(const comity_comm *comm, int rank);
+
+/** From where the federation goes on after its membership changed. Opaque to comm. */
+typedef struct comity_point {
+  uint64_t round;
+  uint32_t stage, value;
+} comity_point;
+
+/** What a rank is at, told to the server with every sign of life: for the line that says whom everybody waits for. */
+typedef struct comity_doing {
+  uint64_t round, client; /* client: UINT64_MAX = none */
+  uint32_t stage;
+  uint32_t done; /* clients trained in this round */
+} comity_doing;
+
+/** Why somebody is no longer, or again, a member. */
+typedef enum comity_change {
+  COMITY_CHANGE_LOST,     /* silent for too long, or MPI could not reach it */
+  COMITY_CHANGE_CORRUPT,  /* its messages were corrupt too often */
+  COMITY_CHANGE_SLOW,     /* excluded by comity_comm_exclude */
+  COMITY_CHANGE_LEFT,     /* said goodbye */
+  COMITY_CHANGE_RETURNED, /* the same process again */
+  COMITY_CHANGE_JOINED    /* another process in this slot */
+} comity_change;
+
+/** What the server is told while others fail. All are called on the server, from inside of operations, and may be
+ *  NULL. */
+typedef struct comity_watcher {
+  void *self;
+  const char *(*stage_name)(uint32_t stage);
+  /** A member changed: before the operation returns COMITY_INTERRUPTED, or in comity_comm_regroup. */
+  void (*changed)(void *self, int rank, comity_change change, const char *text);
+  /** Half the silence has passed without a sign of life, or half the deadline of the stage: `text` says who is waited
+   *  for. Once per wait. */
+  void (*stalled)(void *self, int rank, const char *text);
+} comity_watcher;
+
+/** From here on, losing a member interrupts an operation instead of failing the communicator. Collective, and the same
+ *  on all ranks; before it, host names are exchanged.
+ *  \param[in] silence  seconds without a sign of life after which a member is lost, and the server to its members; > 0
+ *  \param[in] watcher  copied; read on the server */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_survive(comity_comm *comm, double silence,
+                                                               const comity_watcher *watcher);
+/** What this rank is at now. Not collective. */
+COMITY_API void comity_comm_doing(comity_comm *comm, const comity_doing *doing);
+/** Give a sign of life in long local work, every few milliseconds or so; cheap. Not collective.
+ *  \return COMITY_OK, also when the membership changed meanwhile and this rank's work is still wanted;
+ *          COMITY_INTERRUPTED when it is not: stop and regroup */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_tend(comity_comm *comm);
+
+/** After COMITY_INTERRUPTED, or on the server at any time in order to admit who knocks. On the server: whoever was lost
+ *  is no longer a member, those who knock are members; a new epoch begins, and everybody is told `point`. Elsewhere:
+ *  wait for the server's notice. Never fails because of another loss.
+ *  \param[in,out] point  the server's; elsewhere written
+ *  \return COMITY_OK; COMITY_ERR_EXCLUDED: the others go on without this rank, which may comity_comm_knock;
+ *          COMITY_ERR_SERVER: the server is gone; COMITY_ERR_MEMORY */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_regroup(comity_comm *comm, comity_point *point);
+/** On the server: at the next regrouping this rank is no longer a member, for `change` (and `text`, for people). Not
+ *  collective. */
+COMITY_API void comity_comm_exclude(comity_comm *comm, int rank, comity_change change, const char *text);
+/** On the server: whether somebody waits to be admitted by the next regrouping. Not collective. */
+COMITY_API bool comity_comm_knocking(comity_comm *comm);
+/** On a rank that was excluded: ask to be admitted again, and wait for it.
+ *  \return as comity_comm_regroup */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_knock(comity_comm *comm, comity_point *point);
+/** On the server: what the rank last said that it does. Not collective. */
+COMITY_API comity_doing comity_comm_does(const comity_comm *comm, int rank);
+/** On the server: ask members to finish what they are at with what they have. They see it in comity_comm_hurried until the
+ *  next regrouping or verdict. Not collective. */
+COMITY_API void comity_comm_hurry(comity_comm *comm);
+COMITY_API bool comity_comm_hurried(const comity_comm *comm);
+/** On the server: call `expired` (with `self`) once when `seconds` have passed in waits from now on; 0 = never. It may
+ *  comity_comm_exclude members, which interrupts the operation, and comity_comm_hurry. Called again whenever a member
+ *  reports to have done more. Not collective. */
+COMITY_API void comity_comm_set_alarm(comity_comm *comm, double seconds,
+                                      void (*expired)(void *self, bool due), void *self);
+/** Whether somebody was ever lost: then the process should not call MPI_Finalize, which may wait for them. */
+COMITY_API bool comity_comm_is_torn(const comity_comm *comm);
+/** A vector of comity_comm_buffer_new may be in the hands of an abandoned operation after a regrouping. Then it moves,
+ *  with its content, to other memory. Call it for each such vector after comity_comm_regroup. Not collective.
+ *  \param[in,out] memory  of comity_comm_buffer_new
+ *  \return COMITY_OK, COMITY_ERR_MEMORY (it is then as it was) */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_buffer_renew(comity_comm *comm, void **memory);
+
+/* --------------------------------------------------------------------------------------------- operations */
+
 /** Memory for a vector that is broadcast or summed without being copied: zeroed, aligned to 64 bytes. Not
  *  collective.
  *  \param[out] memory  (bytes) the communicator's, until comity_comm_buffer_free or comity_comm_destroy */

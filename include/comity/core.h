@@ -53,7 +53,11 @@ extern "C" {
   X(ERR_TIMEOUT, 13, 68, "a deadline passed")                                                                \
   X(ERR_COMM, 14, 76, "MPI reported an error")                                                               \
   X(ERR_ARG, 15, 70, "a library function was called wrongly")                                                \
-  X(ERR_INTERNAL, 16, 70, "Comity broke one of its own rules; please report this")
+  X(ERR_INTERNAL, 16, 70, "Comity broke one of its own rules; please report this")                           \
+  X(INTERRUPTED, 17, 70, "the membership changed, so the operation has to run again")                        \
+  X(ERR_EXCLUDED, 18, 81, "the others went on without this process")                                         \
+  X(ERR_SERVER, 19, 82, "the server is gone")                                                                \
+  X(ERR_REFUSED, 20, 83, "the server refused this silo")
 
 typedef enum comity_status {
 #define COMITY_STATUS_ENUM(name, value, exit_code, text) COMITY_##name = value,
