@@ -99,9 +99,11 @@ static comity_status check_train(const comity_config *config) {
 }
 
 static comity_status check_stragglers(const comity_config *config) {
+  bool deadline = !is(config, "round.deadline", "none");
   if (comity_config_real(config, "clients.straggler_share") == 0)
-    return given(config, "clients.straggler_policy")
-               ? idle(config, "clients.straggler_policy", "clients.straggler_share", "no client is slow")
+    return given(config, "clients.straggler_policy") && !deadline
+               ? idle(config, "clients.straggler_policy", "clients.straggler_share",
+                      "no client is slow, and without 'round.deadline' none can be late")
                : COMITY_OK;
   if (comity_config_integer(config, "train.steps") > 0)
     return clash(config, "clients.straggler_share", "train.steps",
@@ -114,7 +116,7 @@ static comity_status check_stragglers(const comity_config *config) {
 
 static comity_status check_clients(const comity_config *config) {
   int64_t per_round = comity_config_integer(config, "clients.per_round");
-  int64_t least = comity_config_integer(config, "server.min_clients");
+  int64_t least = comity_config_integer(config, "round.min_clients");
   double fraction = comity_config_real(config, "clients.fraction");
   if (given(config, "clients.fraction") && per_round > 0)
     return clash(config, "clients.fraction", "clients.per_round",
@@ -123,11 +125,14 @@ static comity_status check_clients(const comity_config *config) {
     return clash(config, "clients.per_round", "clients.select", "'all' selects every client");
   if (is(config, "clients.select", "all") && given(config, "clients.fraction"))
     return clash(config, "clients.fraction", "clients.select", "'all' selects every client");
+  if (is(config, "clients.select", "all") && comity_config_real(config, "round.over_selection") > 1)
+    return clash(config, "round.over_selection", "clients.select",
+                 "'all' selects every client, so there are none to ask in addition");
   if (per_round > 0 && least > per_round)
-    return clash(config, "server.min_clients", "clients.per_round",
+    return clash(config, "round.min_clients", "clients.per_round",
                  "a round can never have more clients than it selects");
   if (per_round == 0 && fraction == 0 && least > 1)
-    return clash(config, "server.min_clients", "clients.fraction", "a fraction of 0 selects one client");
+    return clash(config, "round.min_clients", "clients.fraction", "a fraction of 0 selects one client");
   return check_stragglers(config);
 }
 

@@ -118,7 +118,7 @@ static comity_status quorum_lost(const comity_run_state *run, size_t present) {
     used += (size_t)snprintf(text + used, sizeof text - used, "; client %llu (rank %d): %s",
                              (unsigned long long)absent[i].client, absent[i].rank, absent[i].reason);
   return comity_fail(COMITY_ERR_QUORUM,
-                     "round %llu: %zu of %zu selected clients took part, but server.min_clients is %zu%s%s",
+                     "round %llu: %zu of %zu selected clients took part, but round.min_clients is %zu%s%s",
                      (unsigned long long)run->round + 1, present, run->selected, run->min_clients, text,
                      count > 3 ? "; ..." : "");
 }

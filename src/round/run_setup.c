@@ -37,10 +37,10 @@ static comity_status prepare_rules(comity_run_state *run) {
                  run->federation->shared ? "this algorithm keeps a state for each client"
                                          : "each silo's file is read by its own rank");
   run->balanced = movable && strcmp(assign, "fixed") != 0;
-  run->min_clients = (size_t)comity_config_integer(config, "server.min_clients");
+  run->min_clients = (size_t)comity_config_integer(config, "round.min_clients");
   COMITY_REQUIRE(run->min_clients <= run->want, COMITY_ERR_CONFIG,
-                 "%s: server.min_clients is %zu, but only %zu of %zu clients are selected in a round",
-                 comity_config_origin(config, "server.min_clients"), run->min_clients, run->want,
+                 "%s: round.min_clients is %zu, but only %zu of %zu clients are selected in a round",
+                 comity_config_origin(config, "round.min_clients"), run->min_clients, run->want,
                  run->federation->clients);
   run->evaluate_every = (size_t)comity_config_integer(config, "evaluate.every");
   run->evaluate_clients_every = (size_t)comity_config_integer(config, "evaluate.clients_every");

@@ -134,7 +134,7 @@ same scaffold1 disk
 ! ls disk | grep part || fail "a file of states was left behind"
 
 # The quorum is lost in a later round: what was reached is kept, and the job goes on when the client is well again.
-quorum=(algorithm.name=scaffold clients.per_round=2 server.min_clients=2 checkpoint.every=0 data.path=clients.h5 seed=2)
+quorum=(algorithm.name=scaffold clients.per_round=2 round.min_clients=2 checkpoint.every=0 data.path=clients.h5 seed=2)
 cp data.h5 clients.h5
 train 0 1 well "${quorum[@]}"
 /usr/bin/python3 -c 'import h5py' 2>/dev/null || skip "the rest needs python3-h5py"

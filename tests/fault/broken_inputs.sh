@@ -166,9 +166,9 @@ rejected "'clients.straggler_share' contradicts 'train.steps'" clients.straggler
 rejected "'clients.fraction' contradicts 'clients.per_round'" clients.fraction=0.5 clients.per_round=2
 rejected "'clients.per_round' contradicts 'clients.select'" clients.select=all clients.per_round=2
 rejected "'clients.fraction' contradicts 'clients.select'" clients.select=all clients.fraction=0.5
-rejected "'server.min_clients' contradicts 'clients.per_round'" clients.per_round=2 server.min_clients=3
-rejected "'server.min_clients' contradicts 'clients.fraction'" clients.fraction=0 server.min_clients=2
-rejected "server.min_clients is 9, but only 6 of 6 clients" server.min_clients=9
+rejected "'round.min_clients' contradicts 'clients.per_round'" clients.per_round=2 round.min_clients=3
+rejected "'round.min_clients' contradicts 'clients.fraction'" clients.fraction=0 round.min_clients=2
+rejected "round.min_clients is 9, but only 6 of 6 clients" round.min_clients=9
 rejected "'server.target' is infinite" server.target=.inf
 rejected "'server.min_delta' has no effect" server.min_delta=0.1
 rejected "'server.patience' contradicts 'evaluate.every'" server.patience=2 evaluate.every=0
@@ -237,8 +237,8 @@ missing() {
   holds new/metrics.jsonl "\"client\": ?2,.*$2"
   holds new/log.txt "round 1: client 2 .*is absent: .*$2"
   rm -rf new
-  attempt 3 69 train job.yaml data.path=$1 server.min_clients=6 --quiet
-  says "round 1: 5 of 6 selected clients took part, but server.min_clients is 6; client 2 \(rank [12]\): .*$2"
+  attempt 3 69 train job.yaml data.path=$1 round.min_clients=6 --quiet
+  says "round 1: 5 of 6 selected clients took part, but round.min_clients is 6; client 2 \(rank [12]\): .*$2"
   absent new/model.h5
   [[ ! -s new/metrics.jsonl ]] || complain "a round that failed was recorded"
   rm -rf new
