@@ -47,9 +47,10 @@ typedef struct comity_aggregator {
   size_t (*check)(const float *values, size_t count, double weight, double part);
   /** REQUIRED. Add weight * values, which passed the check. */
   void (*add)(void *sums, const float *values, size_t count, double weight);
+  /** REQUIRED. Add sums to sums. */
+  void (*merge)(void *sums, const void *more, size_t count);
   /** REQUIRED. Collective: sum over ranks, onto the server, exactly the COMITY_AGGREGATE_HEAD words at `head`, and
-   * the `count` sums that follow them. What `how` makes and takes are sums; the head is complete before any is
-   * taken. */
+   * `count` sums which `how` adds and takes. The head is complete before any is taken. */
   comity_status (*sum)(comity_comm *comm, uint64_t *head, size_t count, const comity_summing *how);
   /** REQUIRED. factor * sums. */
   void (*read)(const void *sums, size_t count, double factor, float *values);

@@ -35,7 +35,7 @@ typedef struct comity_comm comity_comm;
 typedef struct comity_comm_options {
   double deadline; /* seconds that one operation may take on this rank; 0 = for ever */
   size_t
-      piece_bytes; /* most bytes that one MPI call moves, 8 ... INT_MAX; 0 = the default, 256 KiB. Must match
+      piece_bytes; /* most bytes that one MPI call moves, 8 ... INT_MAX; 0 = the default, 128 KiB. Must match
                       on all ranks. Each rank has up to 16 pieces of memory for messages on their way */
   const char
       *collectives; /* how long vectors travel: "tree" (also NULL), Comity's own; "mpi", MPI's. Must match
@@ -193,18 +193,19 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_comm_sum_float(comity_comm *co
                                                                  size_t count);
 
 /** How a rank takes part in a sum. Long vectors travel in pieces; what is done to a piece just before it leaves,
- *  and just after it is complete, finds it in the cache, and happens while other pieces travel. All zero is how
- *  comity_comm_sum does it. Ranks need not agree. */
+ *  and just after it is complete, finds it in the cache, and happens while other pieces travel. A rank with these
+ *  functions needs no vector, only its head. All zero is how comity_comm_sum does it. Ranks need not agree. */
 typedef struct comity_summing {
   bool only_receives; /* on the server: what its vector holds does not count, unless it is alone */
-  size_t head;        /* numbers at the front that make and take are not called for */
-  void *self;         /* for make and take */
-  /** OPTIONAL. Write this rank's numbers [first, first + count) behind the head. Called for each once, in order;
-   *  not on a server that only receives. */
-  void (*make)(void *self, size_t first, size_t count);
-  /** OPTIONAL. On the server: the head's sum and those of [first, first + count) behind it are complete. Called
-   *  for each once, in order. When the operation fails, some may have been taken. */
-  void (*take)(void *self, size_t first, size_t count);
+  size_t head;        /* numbers at the front that add and take are not called for */
+  void *self;         /* for add and take */
+  /** OPTIONAL (default: those of the vector). Add this rank's numbers [first, first + count) behind the head to
+   *  the `count` numbers at `into`. Called for each once, in order; not on a server that only receives. */
+  void (*add)(void *self, size_t first, size_t count, void *into);
+  /** OPTIONAL (default: write them to the vector). On the server: the head's sum is complete, and those of
+   *  [first, first + count) behind it are the `count` numbers at `sums`. Called for each once, in order. When the
+   *  operation fails, some may have been taken. */
+  void (*take)(void *self, size_t first, size_t count, const void *sums);
 } comity_summing;
 
 /** comity_comm_sum and comity_comm_sum_float in the way that `how` says. Collective; `count`, which includes the

@@ -2,17 +2,18 @@
  * collective at the end. */
 #include "aggregate_impl.h"
 
+#include "core/core_impl.h"
+
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* What is counted beside the fields, exactly, whatever the aggregator. */
 enum { PRESENT, WEIGHT };
 
-/* The sums are far larger than the caches, and folding in several clients in one pass over them costs little
- * more than folding in one. So clients wait until there are as many as this much memory holds, and then block
- * by block, each small enough for the first-level cache, all of them are added. */
-enum { WAITING_BYTES = 16 << 20, WAITING_MOST = 8, BLOCK = 1024 };
+/* The sums are far larger than the caches. So clients wait until there are as many as this much memory holds, and are
+ * added block by block, each small enough for the first-level cache: where there are not more, right to the pieces
+ * that travel, and no sums are kept here at all. */
+enum { WAITING_BYTES = 36 << 20, WAITING_MOST = 8, BLOCK = 1024 };
 
 static const double LARGEST_WHOLE = 0x1p53; /* up to here every whole number is a double */
 
@@ -20,10 +21,10 @@ struct comity_aggregate {
   const comity_aggregator *aggregator;
   comity_comm *comm;
   comity_layout layout;
-  uint64_t *counters; /* (COMITY_AGGREGATE_HEAD), and behind them: */
-  uint8_t *sums;      /* (layout.length) words of the aggregator */
-  bool fresh;         /* nothing was folded in yet, and the sums hold anything */
-  float *combined;    /* on the server while the sums are on their way: where they are read to */
+  uint64_t counters[COMITY_AGGREGATE_HEAD];
+  uint8_t *sums;   /* (layout.length) words of the aggregator: of clients that had to make room for others */
+  bool fresh;      /* there were none of those, and the sums hold anything */
+  float *combined; /* on the server while the sums are on their way: where they are read to */
   size_t cohort;
   double total_weight;
 
@@ -32,15 +33,17 @@ struct comity_aggregate {
   double weight[WAITING_MOST]; /* of those that wait */
 };
 
-/* Not comity_array: a server that does not train never touches the rooms, and untouched pages cost nothing. */
-static comity_status make_rooms(comity_aggregate *made) {
+/* Many never touch all of it: a server that does not train, a participant with few clients. */
+static comity_status make_room(comity_aggregate *made, size_t words) {
   size_t bytes = (made->layout.length * sizeof(float) + 63) / 64 * 64;
   made->most = bytes == 0 ? 1 : WAITING_BYTES / bytes;
   made->most = made->most < 1 ? 1 : made->most > WAITING_MOST ? WAITING_MOST : made->most;
   made->stride = bytes / sizeof(float);
   size_t all = bytes == 0 ? 64 : made->most * bytes;
-  made->rooms = aligned_alloc(64, all);
-  COMITY_REQUIRE(made->rooms != NULL, COMITY_ERR_MEMORY, "out of memory: cannot allocate %zu bytes", all);
+  made->rooms = comity_memory_untouched(all);
+  made->sums = comity_memory_untouched(words);
+  COMITY_REQUIRE(made->rooms != NULL && made->sums != NULL, COMITY_ERR_MEMORY,
+                 "out of memory: cannot allocate %zu and %zu bytes", all, words);
   return COMITY_OK;
 }
 
@@ -52,27 +55,20 @@ comity_status comity_aggregate_new(const comity_aggregator *aggregator, comity_c
       COMITY_ERR_MEMORY, "a message of %zu numbers is more than the address space holds", layout->length);
   comity_aggregate *made;
   COMITY_TRY(COMITY_NEW(made, 1));
-  size_t head = COMITY_AGGREGATE_HEAD * sizeof(uint64_t);
   *made = (comity_aggregate){
       .aggregator = aggregator, .comm = comm, .layout = *layout, .cohort = 1, .total_weight = 1};
-  void *memory = NULL;
-  comity_status status = comity_comm_buffer_new(comm, head + words, &memory);
-  made->counters = memory;
+  comity_status status = make_room(made, words);
   if (status == COMITY_OK)
-    status = make_rooms(made);
-  if (status != COMITY_OK) {
+    *aggregate = made;
+  else
     comity_aggregate_destroy(&made);
-    return status;
-  }
-  made->sums = (uint8_t *)memory + head;
-  *aggregate = made;
-  return COMITY_OK;
+  return status;
 }
 
 void comity_aggregate_destroy(comity_aggregate **aggregate) {
   if (aggregate == NULL || *aggregate == NULL)
     return;
-  comity_comm_buffer_free((*aggregate)->comm, (*aggregate)->counters);
+  comity_free((*aggregate)->sums);
   comity_free((*aggregate)->rooms);
   comity_free(*aggregate);
   *aggregate = NULL;
@@ -80,7 +76,7 @@ void comity_aggregate_destroy(comity_aggregate **aggregate) {
 
 void comity_aggregate_begin(comity_aggregate *aggregate, size_t cohort, double total_weight) {
   COMITY_ASSERT(cohort >= 1 && total_weight > 0);
-  memset(aggregate->counters, 0, COMITY_AGGREGATE_HEAD * sizeof *aggregate->counters);
+  memset(aggregate->counters, 0, sizeof aggregate->counters);
   aggregate->fresh = true;
   aggregate->waiting = 0;
   aggregate->cohort = cohort;
@@ -111,14 +107,13 @@ static void part_inside(const comity_field *field, size_t first, size_t end, siz
   *to = end < last ? end : last;
 }
 
-/* Sums [from, to) of one field, of all that wait. */
-static void fold_part(const comity_aggregate *aggregate, comity_combine combine, size_t from, size_t to) {
+/* Add what waits to sums [from, to) of one field, which are at `into`. */
+static void fold_part(const comity_aggregate *aggregate, comity_combine combine, size_t from, size_t to,
+                      uint8_t *into) {
   const comity_aggregator *aggregator = aggregate->aggregator;
   for (size_t at = from; at < to; at += BLOCK) {
     size_t block = to - at < BLOCK ? to - at : BLOCK;
-    uint8_t *sums = aggregate->sums + at * aggregator->word_bytes;
-    if (aggregate->fresh)
-      memset(sums, 0, block * aggregator->word_bytes);
+    uint8_t *sums = into + (at - from) * aggregator->word_bytes;
     for (size_t i = 0; i < aggregate->waiting; i++) {
       double factor;
       (void)part_of(aggregate, combine, aggregate->weight[i], &factor);
@@ -127,28 +122,39 @@ static void fold_part(const comity_aggregate *aggregate, comity_combine combine,
   }
 }
 
-static void fold(void *self, size_t first, size_t count) {
-  const comity_aggregate *aggregate = self;
+/* Add what waits to sums [first, first + count), which are at `into`. */
+static void fold(const comity_aggregate *aggregate, size_t first, size_t count, uint8_t *into) {
   const comity_layout *layout = &aggregate->layout;
-  if (aggregate->waiting == 0 && !aggregate->fresh)
-    return;
   for (size_t i = 0; i < layout->count; i++) {
     size_t from, to;
     part_inside(&layout->field[i], first, first + count, &from, &to);
-    fold_part(aggregate, layout->field[i].combine, from, to);
+    if (from < to)
+      fold_part(aggregate, layout->field[i].combine, from, to,
+                into + (from - first) * aggregate->aggregator->word_bytes);
   }
 }
 
-static void folded(comity_aggregate *aggregate) {
+/* All of this rank's clients, for comity_summing. */
+static void add_sums(void *self, size_t first, size_t count, void *into) {
+  const comity_aggregate *aggregate = self;
+  if (!aggregate->fresh)
+    aggregate->aggregator->merge(into, aggregate->sums + first * aggregate->aggregator->word_bytes, count);
+  fold(aggregate, first, count, into);
+}
+
+/* Those that wait make room for others. */
+static void make_way(comity_aggregate *aggregate) {
+  size_t length = aggregate->layout.length;
+  if (aggregate->fresh)
+    memset(aggregate->sums, 0, length * aggregate->aggregator->word_bytes);
+  fold(aggregate, 0, length, aggregate->sums);
   aggregate->fresh = false;
   aggregate->waiting = 0;
 }
 
 float *comity_aggregate_room(comity_aggregate *aggregate) {
-  if (aggregate->waiting == aggregate->most) {
-    fold(aggregate, 0, aggregate->layout.length);
-    folded(aggregate);
-  }
+  if (aggregate->waiting == aggregate->most)
+    make_way(aggregate);
   return aggregate->rooms + aggregate->waiting * aggregate->stride;
 }
 
@@ -184,7 +190,7 @@ comity_status comity_aggregate_add(comity_aggregate *aggregate, const float *fie
 
 /* Sums on the server become combined fields. A mean was divided by the weight of the whole cohort; now that
  * it is known who is there, by theirs: a factor of exactly 1 when that is everybody. */
-static void read_sums(void *self, size_t first, size_t count) {
+static void read_sums(void *self, size_t first, size_t count, const void *sums) {
   const comity_aggregate *aggregate = self;
   const comity_layout *layout = &aggregate->layout;
   double weight = (double)aggregate->counters[WEIGHT];
@@ -194,8 +200,8 @@ static void read_sums(void *self, size_t first, size_t count) {
     size_t from, to;
     part_inside(field, first, first + count, &from, &to);
     if (from < to)
-      aggregate->aggregator->read(aggregate->sums + from * aggregate->aggregator->word_bytes, to - from,
-                                  field->combine == COMITY_COMBINE_MEAN ? mean : 1,
+      aggregate->aggregator->read((const uint8_t *)sums + (from - first) * aggregate->aggregator->word_bytes,
+                                  to - from, field->combine == COMITY_COMBINE_MEAN ? mean : 1,
                                   aggregate->combined + from);
   }
 }
@@ -204,13 +210,10 @@ comity_status comity_aggregate_sum(comity_aggregate *aggregate, float *combined)
   bool server = comity_comm_is_server(aggregate->comm), alone = comity_comm_size(aggregate->comm) == 1;
   comity_summing how = {.only_receives = server && !alone && aggregate->counters[PRESENT] == 0,
                         .self = aggregate,
-                        .make = fold,
+                        .add = add_sums,
                         .take = read_sums};
   aggregate->combined = combined;
-  comity_status status =
-      aggregate->aggregator->sum(aggregate->comm, aggregate->counters, aggregate->layout.length, &how);
-  folded(aggregate);
-  return status;
+  return aggregate->aggregator->sum(aggregate->comm, aggregate->counters, aggregate->layout.length, &how);
 }
 
 comity_status comity_aggregate_present(const comity_aggregate *aggregate, size_t *present) {

@@ -9,6 +9,13 @@ static void add(void *sums, const float *values, size_t count, double weight) {
   comity_fixed_fold(values, count, weight, sums);
 }
 
+static void merge(void *sums, const void *more, size_t count) {
+  uint64_t *restrict words = sums;
+  const uint64_t *restrict others = more;
+  for (size_t i = 0; i < count; i++)
+    words[i] += others[i];
+}
+
 /* The counters are words like the others and travel with them. */
 static comity_status sum(comity_comm *comm, uint64_t *head, size_t count, const comity_summing *how) {
   comity_summing behind = *how;
@@ -26,6 +33,7 @@ const comity_aggregator comity_aggregator_exact = {
     .word_bytes = sizeof(uint64_t),
     .check = check,
     .add = add,
+    .merge = merge,
     .sum = sum,
     .read = read,
 };

@@ -22,9 +22,16 @@ static void add(void *sums, const float *values, size_t count, double weight) {
     totals[i] += (float)(values[i] * weight);
 }
 
+static void merge(void *sums, const void *more, size_t count) {
+  float *restrict totals = sums;
+  const float *restrict others = more;
+  for (size_t i = 0; i < count; i++)
+    totals[i] += others[i];
+}
+
 static comity_status sum(comity_comm *comm, uint64_t *head, size_t count, const comity_summing *how) {
   COMITY_TRY(comity_comm_sum(comm, head, COMITY_AGGREGATE_HEAD));
-  return comity_comm_sum_float_by(comm, (float *)(void *)(head + COMITY_AGGREGATE_HEAD), count, how);
+  return comity_comm_sum_float_by(comm, NULL, count, how);
 }
 
 static void read(const void *sums, size_t count, double factor, float *values) {
@@ -39,6 +46,7 @@ const comity_aggregator comity_aggregator_float32 = {
     .word_bytes = sizeof(float),
     .check = check,
     .add = add,
+    .merge = merge,
     .sum = sum,
     .read = read,
 };

@@ -1,21 +1,22 @@
 /* The handle: joining, leaving, what it knows, and the books that every operation keeps. */
 #include "comm_impl.h"
 
+#include "core/core_impl.h"
+
 #include <limits.h>
 #include <math.h>
-#include <stdlib.h>
 
 /* Small enough that a piece is still in the cache when it is copied or added, long enough that its cost is
  * its bytes. */
-enum { DEFAULT_PIECE = 256 << 10, SMALLEST_PIECE = sizeof(uint64_t) };
+enum { DEFAULT_PIECE = 128 << 10, SMALLEST_PIECE = sizeof(uint64_t) };
 
 static comity_status allocate(comity_comm *comm, size_t piece) {
   comm->piece = piece;
   comm->wide = comity_tree_at(comm->members.rank, comm->members.size, COMITY_TREE_WIDE);
   /* Not comity_array: slots are large and pages that nobody touches cost nothing. */
   size_t bytes = COMITY_TREE_BINARY * COMITY_COMM_RING * piece, least = COMITY_TREE_WIDE * COMITY_COMM_SHORT;
-  bytes = bytes < least ? least : (bytes + 63) / 64 * 64;
-  comm->slots = aligned_alloc(64, bytes);
+  bytes = bytes < least ? least : bytes;
+  comm->slots = comity_memory_untouched(bytes);
   COMITY_REQUIRE(comm->slots != NULL, COMITY_ERR_MEMORY,
                  "out of memory: cannot allocate %zu bytes for messages; make comm.piece smaller", bytes);
   COMITY_TRY(COMITY_NEW(comm->head, COMITY_COMM_HEAD));
@@ -90,7 +91,7 @@ void comity_comm_destroy(comity_comm **comm) {
     return;
   comity_members_clear(&made->members);
   comity_comm_free_buffers(made);
-  free(made->slots);
+  comity_free(made->slots);
   comity_free(made->head);
   comity_free(made->heads);
   comity_free(made);

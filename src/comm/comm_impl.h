@@ -146,9 +146,12 @@ typedef struct comity_sum {
   size_t count;
   const comity_summing *how;
 } comity_sum;
-/* Call how->make or how->take, where there is one, for the numbers in these bytes of the data. */
-void comity_sum_make(const comity_sum *sum, size_t offset, size_t bytes);
-void comity_sum_take(const comity_sum *sum, size_t offset, size_t bytes);
+/* Add this rank's numbers in these bytes of the vector to the piece. */
+void comity_sum_add(const comity_sum *sum, size_t offset, size_t bytes, void *piece);
+/* Make the piece this rank's numbers. */
+void comity_sum_set(const comity_sum *sum, size_t offset, size_t bytes, void *piece);
+/* On the server: the piece is complete. It may be where the vector has it. */
+void comity_sum_take(const comity_sum *sum, size_t offset, size_t bytes, const void *piece);
 
 /* A way to move long vectors. Its name is the name of its file and of the setting that chooses it. */
 struct comity_collectives {

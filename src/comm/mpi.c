@@ -39,14 +39,16 @@ static comity_status begin(const stream *s, size_t i, MPI_Request *request) {
   const comity_members *members = &s->call->comm->members;
   bool server = members->rank == COMITY_COMM_SERVER;
   uint8_t *place = place_of(s, i);
-  if (s->sum != NULL && !(server && s->sum->how->only_receives))
-    comity_sum_make(s->sum, i * s->piece, length(s, i));
-  if (!s->direct && (server || s->sum != NULL))
-    memcpy(place, s->data + i * s->piece, length(s, i));
   if (s->sum == NULL) {
+    if (!s->direct && server)
+      memcpy(place, s->data + i * s->piece, length(s, i));
     int code = MPI_Ibcast(place, (int)length(s, i), MPI_BYTE, COMITY_COMM_SERVER, members->whole, request);
     return comity_call_check(s->call, code, "MPI_Ibcast");
   }
+  if (server && s->sum->how->only_receives)
+    memset(place, 0, length(s, i));
+  else if (!s->direct)
+    comity_sum_set(s->sum, i * s->piece, length(s, i), place);
   int count = (int)(length(s, i) / s->sum->number->bytes);
   int code = MPI_Ireduce(server ? MPI_IN_PLACE : place, server ? place : NULL, count,
                          s->sum->number == &comity_number_word ? MPI_UINT64_T : MPI_FLOAT, MPI_SUM,
@@ -55,11 +57,11 @@ static comity_status begin(const stream *s, size_t i, MPI_Request *request) {
 }
 
 static void finish(const stream *s, size_t i) {
-  bool server = s->call->comm->members.rank == COMITY_COMM_SERVER, arrived = server == (s->sum != NULL);
-  if (arrived && !s->direct)
-    memcpy(s->data + i * s->piece, place_of(s, i), length(s, i));
+  bool server = s->call->comm->members.rank == COMITY_COMM_SERVER;
   if (server && s->sum != NULL)
-    comity_sum_take(s->sum, i * s->piece, length(s, i));
+    comity_sum_take(s->sum, i * s->piece, length(s, i), place_of(s, i));
+  else if (!server && s->sum == NULL && !s->direct)
+    memcpy(s->data + i * s->piece, place_of(s, i), length(s, i));
 }
 
 static comity_status run(comity_call *call, const comity_sum *sum, void *data, size_t bytes) {
@@ -69,7 +71,8 @@ static comity_status run(comity_call *call, const comity_sum *sum, void *data, s
               .data = data,
               .bytes = bytes,
               .piece = comm->piece,
-              .direct = comity_comm_owns(comm, data, bytes)};
+              .direct = comity_comm_owns(comm, data, bytes) &&
+                        (sum == NULL || (sum->how->add == NULL && sum->how->take == NULL))};
   MPI_Request requests[COMITY_COMM_RING];
   size_t pieces = bytes / s.piece + (bytes % s.piece != 0);
   if (bytes > COMITY_COMM_SHORT)
@@ -90,10 +93,7 @@ static comity_status broadcast(comity_call *call, void *data, size_t bytes) {
 }
 
 static comity_status sum(comity_call *call, const comity_sum *sum) {
-  size_t bytes = sum->count * sum->number->bytes;
-  if (sum->how->only_receives && call->comm->members.rank == COMITY_COMM_SERVER)
-    memset(sum->data, 0, bytes);
-  return run(call, sum, sum->data, bytes);
+  return run(call, sum, sum->data, sum->count * sum->number->bytes);
 }
 
 const comity_collectives comity_collectives_mpi = {.name = "mpi", .broadcast = broadcast, .sum = sum};

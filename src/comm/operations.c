@@ -24,17 +24,25 @@ comity_status comity_comm_broadcast_status(comity_comm *comm, comity_status stat
   return comity_call_end(&call, bytes, status);
 }
 
+/* Piece by piece, too: what is added is still in the cache when it is taken. */
+static void sum_alone(const comity_comm *comm, const comity_sum *sum) {
+  size_t all = sum->count * sum->number->bytes;
+  for (size_t offset = 0; offset < all; offset += comm->piece) {
+    size_t bytes = all - offset < comm->piece ? all - offset : comm->piece;
+    comity_sum_set(sum, offset, bytes, comm->slots);
+    comity_sum_take(sum, offset, bytes, comm->slots);
+  }
+}
+
 static comity_status sum_by(comity_comm *comm, const comity_sum *sum) {
   comity_call call;
   comity_status status = COMITY_OK;
   size_t bytes = sum->count * sum->number->bytes;
   COMITY_TRY(comity_call_begin(comm, COMITY_OPERATION_SUM, &call));
-  if (comm->members.size > 1) {
+  if (comm->members.size > 1)
     status = comm->collectives->sum(&call, sum);
-  } else {
-    comity_sum_make(sum, 0, bytes);
-    comity_sum_take(sum, 0, bytes);
-  }
+  else if (sum->how->add != NULL || sum->how->take != NULL)
+    sum_alone(comm, sum);
   return comity_call_end(&call, bytes, status);
 }
 

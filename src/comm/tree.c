@@ -128,14 +128,13 @@ static comity_status broadcast(comity_call *call, void *data, size_t bytes) {
 typedef struct sum_flow {
   flow f;
   const comity_sum *sum;
-  bool adds;     /* the root has something to add */
-  bool in_place; /* the first child's pieces arrive where the sum is wanted */
+  bool adds;    /* this member has something to add */
+  bool at_home; /* a piece grows where the vector has it, not in a slot */
 } sum_flow;
 
-/* Where the pieces of child c arrive, and, of the first child, where their sum leaves from. */
+/* Where the pieces of child c arrive, and, of the first child, where their sum grows. */
 static uint8_t *place_up(const sum_flow *s, int c, size_t i) {
-  bool place = c == 0 && (s->in_place || (s->f.tree.count == 0 && s->f.direct));
-  return place ? s->f.data + i * s->f.piece : slot(&s->f, c, i);
+  return c == 0 && s->at_home ? s->f.data + i * s->f.piece : slot(&s->f, c, i);
 }
 
 static comity_status begin_up(sum_flow *s, size_t i) {
@@ -148,59 +147,41 @@ static comity_status begin_up(sum_flow *s, size_t i) {
   return COMITY_OK;
 }
 
-/* At the root the sum grows in the caller's vector. */
-static void add_at_root(const sum_flow *s, size_t i) {
-  const flow *f = &s->f;
-  uint8_t *own = f->data + i * f->piece;
-  size_t count = length(f, i) / s->sum->number->bytes;
-  if (s->adds)
-    s->sum->number->add(own, place_up(s, 0, i), count);
-  else if (!s->in_place)
-    memcpy(own, place_up(s, 0, i), length(f, i));
-  for (int c = 1; c < f->tree.count; c++)
-    s->sum->number->add(own, place_up(s, c, i), count);
-}
-
-/* Elsewhere in the first child's slot, which is still in the cache. */
-static void add_inside(const sum_flow *s, size_t i) {
-  const flow *f = &s->f;
-  uint8_t *own = f->data + i * f->piece, *into = place_up(s, 0, i);
-  size_t count = length(f, i) / s->sum->number->bytes;
-  if (f->tree.count > 0)
-    s->sum->number->add(into, own, count);
-  else if (!f->direct)
-    memcpy(into, own, length(f, i));
-  for (int c = 1; c < f->tree.count; c++)
-    s->sum->number->add(into, place_up(s, c, i), count);
-}
-
+/* The children's pieces and the own become one, which is still in the cache when it goes on. */
 static comity_status pass_up(sum_flow *s, size_t i) {
   flow *f = &s->f;
-  if (!is_root(f) || s->adds) /* while the children's are on their way */
-    comity_sum_make(s->sum, i * f->piece, length(f, i));
-  for (int c = 0; c < f->tree.count; c++)
+  uint8_t *piece = place_up(s, 0, i);
+  size_t offset = i * f->piece, bytes = length(f, i);
+  if (f->tree.count == 0 && !s->at_home)
+    comity_sum_set(s->sum, offset, bytes, piece);
+  for (int c = 0; c < f->tree.count; c++) {
     COMITY_TRY(wait_child(f, f->in, c, i));
-  if (is_root(f)) {
-    add_at_root(s, i);
-    comity_sum_take(s->sum, i * f->piece, length(f, i));
-    return COMITY_OK;
+    if (c > 0)
+      s->sum->number->add(piece, place_up(s, c, i), bytes / s->sum->number->bytes);
+    else if (s->adds)
+      comity_sum_add(s->sum, offset, bytes, piece);
   }
-  add_inside(s, i);
-  return comity_call_send(f->call, f->tree.parent, place_up(s, 0, i), length(f, i), request(f, f->out, 0, i));
+  if (!is_root(f))
+    return comity_call_send(f->call, f->tree.parent, piece, bytes, request(f, f->out, 0, i));
+  comity_sum_take(s->sum, offset, bytes, piece);
+  return COMITY_OK;
 }
 
 static comity_status sum(comity_call *call, const comity_sum *sum) {
-  sum_flow s = {.sum = sum, .adds = !sum->how->only_receives};
+  const comity_summing *how = sum->how;
+  sum_flow s = {.sum = sum};
   flow *f = &s.f;
   open_flow(f, call, sum->data, sum->count * sum->number->bytes);
-  s.in_place = is_root(f) && !s.adds && f->direct;
-  set_ring(f, !(s.in_place && f->tree.count == 1) && !(f->tree.count == 0 && f->direct));
+  bool root = is_root(f), leaf = f->tree.count == 0;
+  s.adds = !root || !how->only_receives;
+  s.at_home = f->direct && ((root && !s.adds && how->take == NULL) || (leaf && how->add == NULL));
+  set_ring(f, !s.at_home || f->tree.count > 1);
   for (size_t i = 0; i < f->pieces; i++) {
     for (; may_open(f, i); f->open++)
       COMITY_TRY(begin_up(&s, f->open));
     COMITY_TRY(pass_up(&s, i));
   }
-  for (size_t i = first_open(f); i < f->pieces && !is_root(f); i++)
+  for (size_t i = first_open(f); i < f->pieces && !root; i++)
     COMITY_TRY(wait_parent(f, f->out, i));
   return COMITY_OK;
 }

@@ -11,6 +11,10 @@
  * *room of them; what is there stays, the rest is zero. On failure all is as before. */
 COMITY_MUST_CHECK comity_status comity_array_grow(void *memory, size_t *room, size_t needed, size_t size);
 
+/* Memory that nobody has touched yet, so that pages which nobody needs cost nothing: for what is large. NULL when there is
+ * none. Owned by the caller; free with comity_free. */
+void *comity_memory_untouched(size_t bytes);
+
 /* Open for reading. COMITY_ERR_NOT_FOUND, _PERMISSION, or _DATA when the file is no HDF5 file or is
  * truncated. */
 COMITY_MUST_CHECK comity_status comity_h5_open(const char *path, hid_t *file);
