@@ -42,11 +42,13 @@ typedef struct comity_aggregator {
   const char *name;    /* "exact" | "float32" */
   const char *summary; /* one line */
   size_t word_bytes;   /* of one accumulated number */
+  bool finite;         /* whether what is read is sure to be finite */
   /** REQUIRED. How many values stand before the first that cannot be added; count when all can.
-   *  \param[in] part  of the range of sums, what this client may use of it; all clients' parts sum to <= 1 */
-  size_t (*check)(const float *values, size_t count, double weight, double part);
+   *  \param[in] part   of the range of sums, what this client may use of it; all clients' parts sum to <= 1
+   *  \param[in] bound  no value's magnitude is larger, unless it is infinite or NaN: then nothing is known */
+  size_t (*check)(const float *values, size_t count, double weight, double part, float bound);
   /** REQUIRED. Add weight * values, which passed the check. */
-  void (*add)(void *sums, const float *values, size_t count, double weight);
+  void (*add)(void *sums, const float *values, size_t count, double weight, float bound);
   /** REQUIRED. Add sums to sums. */
   void (*merge)(void *sums, const void *more, size_t count);
   /** REQUIRED. Collective: sum over ranks, onto the server, exactly the COMITY_AGGREGATE_HEAD words at `head`, and
@@ -85,6 +87,11 @@ COMITY_API float *comity_aggregate_room(comity_aggregate *aggregate);
  * weight than announced */
 COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_add(comity_aggregate *aggregate,
                                                                 const float *fields, double weight);
+/** The same when the largest magnitude in the fields is known already, infinite or NaN if one is: saves a pass over
+ *  them. */
+COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_add_bounded(comity_aggregate *aggregate,
+                                                                        const float *fields, double weight,
+                                                                        float largest);
 
 /** Bring the sums of all ranks to the server and read what they come to. Collective. Updates are added up, and
  *  sums read, piece by piece while other pieces travel.
@@ -92,6 +99,9 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_add(comity_aggregate
  *              as is a mean without weight
  *  \return COMITY_OK, COMITY_ERR_TIMEOUT, COMITY_ERR_COMM; `combined` is then unspecified */
 COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_sum(comity_aggregate *aggregate, float *combined);
+
+/** Whether combined fields are sure to be finite. */
+COMITY_API bool comity_aggregate_is_finite(const comity_aggregate *aggregate);
 
 /** On the server, afterwards: who was in it. Not collective.
  *  \param[out] present  clients that were taken in

@@ -52,6 +52,7 @@ typedef struct comity_server_view {
   size_t round;   /* 1, 2, ...; 0 before the first */
   size_t cohort;  /* clients selected */
   size_t present; /* clients whose update arrived */
+  bool finite;    /* whether the combined fields are known to be; otherwise step looks */
   float *model;   /* (P) global model; announce reads it, step changes it */
   float *state;   /* packed server_state */
 } comity_server_view;

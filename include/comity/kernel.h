@@ -55,8 +55,9 @@ typedef struct comity_passes {
   comity_isa isa;
   /** The largest magnitude; infinite or NaN when one of the values is, 0 when there are none. */
   float (*largest)(const float *values, size_t count);
-  /** words += round(scale * value), to nearest, ties to even, modulo 2^64; no |scale * value| is above 2^62. */
-  void (*fold)(const float *values, size_t count, double scale, uint64_t *words);
+  /** words += round(scale * value), to nearest, ties to even, modulo 2^64; no |scale * value| is above 2^62.
+   *  \param[in] bound  no |value| is above it; infinite when nothing is known. A close one saves time */
+  void (*fold)(const float *values, size_t count, double scale, float bound, uint64_t *words);
   /** values = scale * words, which are signed, in double and then rounded to float. */
   void (*unfold)(const uint64_t *words, size_t count, double scale, float *values);
   /** sums = sums + factor * values, in double and then rounded to float. */

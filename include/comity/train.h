@@ -64,7 +64,8 @@ typedef struct comity_train_task {
 
 typedef struct comity_train_result {
   size_t steps;
-  double loss; /* mean training loss over the local steps */
+  double loss;   /* mean training loss over the local steps */
+  float largest; /* magnitude in the up fields */
 } comity_train_result;
 
 /** Train one client.

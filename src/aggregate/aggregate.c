@@ -4,6 +4,7 @@
 
 #include "core/core_impl.h"
 
+#include <comity/kernel.h>
 #include <math.h>
 #include <string.h>
 
@@ -31,6 +32,7 @@ struct comity_aggregate {
   float *rooms; /* (most, stride) fields of clients that passed the check */
   size_t stride, most, waiting;
   double weight[WAITING_MOST]; /* of those that wait */
+  float bound[WAITING_MOST];   /* largest magnitude in their fields */
 };
 
 /* Many never touch all of it: a server that does not train, a participant with few clients. */
@@ -117,7 +119,8 @@ static void fold_part(const comity_aggregate *aggregate, comity_combine combine,
     for (size_t i = 0; i < aggregate->waiting; i++) {
       double factor;
       (void)part_of(aggregate, combine, aggregate->weight[i], &factor);
-      aggregator->add(sums, aggregate->rooms + i * aggregate->stride + at, block, factor);
+      aggregator->add(sums, aggregate->rooms + i * aggregate->stride + at, block, factor,
+                      aggregate->bound[i]);
     }
   }
 }
@@ -144,10 +147,13 @@ static void add_sums(void *self, size_t first, size_t count, void *into) {
 
 /* Those that wait make room for others. */
 static void make_way(comity_aggregate *aggregate) {
-  size_t length = aggregate->layout.length;
-  if (aggregate->fresh)
-    memset(aggregate->sums, 0, length * aggregate->aggregator->word_bytes);
-  fold(aggregate, 0, length, aggregate->sums);
+  size_t length = aggregate->layout.length, bytes = aggregate->aggregator->word_bytes;
+  for (size_t at = 0; at < length; at += BLOCK) {
+    size_t block = length - at < BLOCK ? length - at : BLOCK;
+    if (aggregate->fresh)
+      memset(aggregate->sums + at * bytes, 0, block * bytes);
+    fold(aggregate, at, block, aggregate->sums + at * bytes);
+  }
   aggregate->fresh = false;
   aggregate->waiting = 0;
 }
@@ -158,13 +164,14 @@ float *comity_aggregate_room(comity_aggregate *aggregate) {
   return aggregate->rooms + aggregate->waiting * aggregate->stride;
 }
 
-static comity_status check_fields(const comity_aggregate *aggregate, const float *fields, double weight) {
+static comity_status check_fields(const comity_aggregate *aggregate, const float *fields, double weight,
+                                  float bound) {
   const comity_layout *layout = &aggregate->layout;
   for (size_t i = 0; i < layout->count; i++) {
     const comity_field *field = &layout->field[i];
     const float *values = fields + field->offset;
     double factor, part = part_of(aggregate, field->combine, weight, &factor);
-    size_t good = aggregate->aggregator->check(values, field->length, factor, part);
+    size_t good = aggregate->aggregator->check(values, field->length, factor, part, bound);
     COMITY_REQUIRE(good == field->length, COMITY_ERR_NUMERIC, "field '%s': value %zu is %g, which is %s",
                    field->name, good, (double)values[good],
                    isfinite(values[good]) ? "too large to be summed; a smaller learning rate may help"
@@ -174,14 +181,21 @@ static comity_status check_fields(const comity_aggregate *aggregate, const float
 }
 
 comity_status comity_aggregate_add(comity_aggregate *aggregate, const float *fields, double weight) {
+  return comity_aggregate_add_bounded(aggregate, fields, weight,
+                                      comity_passes_best()->largest(fields, aggregate->layout.length));
+}
+
+comity_status comity_aggregate_add_bounded(comity_aggregate *aggregate, const float *fields, double weight,
+                                           float largest) {
   COMITY_REQUIRE(weight >= 0 && weight <= LARGEST_WHOLE && weight == floor(weight), COMITY_ERR_ARG,
                  "aggregate: a weight of %g is not a whole number from 0 to 2^53", weight);
   COMITY_TRY(check_counters(aggregate, aggregate->counters[PRESENT] + 1,
                             (double)aggregate->counters[WEIGHT] + weight));
-  COMITY_TRY(check_fields(aggregate, fields, weight));
+  COMITY_TRY(check_fields(aggregate, fields, weight, largest));
   float *room = comity_aggregate_room(aggregate);
   if (fields != room)
     memcpy(room, fields, aggregate->layout.length * sizeof *room);
+  aggregate->bound[aggregate->waiting] = largest;
   aggregate->weight[aggregate->waiting++] = weight;
   aggregate->counters[PRESENT]++;
   aggregate->counters[WEIGHT] += (uint64_t)weight;
@@ -215,6 +229,8 @@ comity_status comity_aggregate_sum(comity_aggregate *aggregate, float *combined)
   aggregate->combined = combined;
   return aggregate->aggregator->sum(aggregate->comm, aggregate->counters, aggregate->layout.length, &how);
 }
+
+bool comity_aggregate_is_finite(const comity_aggregate *aggregate) { return aggregate->aggregator->finite; }
 
 comity_status comity_aggregate_present(const comity_aggregate *aggregate, size_t *present) {
   COMITY_TRY(check_counters(aggregate, aggregate->counters[PRESENT], (double)aggregate->counters[WEIGHT]));

@@ -1,12 +1,12 @@
 /* The exact sum: 64-bit fixed point, modulo 2^64. The same bits on any number of ranks, in any order. */
 #include "aggregate_impl.h"
 
-static size_t check(const float *values, size_t count, double weight, double part) {
-  return comity_fixed_check(values, count, weight, part * COMITY_FIXED_RANGE);
+static size_t check(const float *values, size_t count, double weight, double part, float bound) {
+  return comity_fixed_check(values, count, weight, part * COMITY_FIXED_RANGE, bound);
 }
 
-static void add(void *sums, const float *values, size_t count, double weight) {
-  comity_fixed_fold(values, count, weight, sums);
+static void add(void *sums, const float *values, size_t count, double weight, float bound) {
+  comity_fixed_fold(values, count, weight, bound, sums);
 }
 
 static void merge(void *sums, const void *more, size_t count) {
@@ -31,6 +31,7 @@ const comity_aggregator comity_aggregator_exact = {
     .name = "exact",
     .summary = "64-bit fixed point: the same bits on any number of ranks, in any order of arrival",
     .word_bytes = sizeof(uint64_t),
+    .finite = true, /* below 2^23 times a factor below 2^54 */
     .check = check,
     .add = add,
     .merge = merge,

@@ -11,9 +11,9 @@ static bool fits(float value, double scale, double limit) {
   return isfinite(value) && fabs((double)value * scale) <= limit;
 }
 
-size_t comity_fixed_check(const float *values, size_t count, double weight, double limit) {
+size_t comity_fixed_check(const float *values, size_t count, double weight, double limit, float bound) {
   double scale = weight * UNIT;
-  if (fits(comity_passes_best()->largest(values, count), scale, limit))
+  if (fits(bound, scale, limit))
     return count;
   size_t good = 0;
   while (good < count && fits(values[good], scale, limit))
@@ -21,16 +21,17 @@ size_t comity_fixed_check(const float *values, size_t count, double weight, doub
   return good;
 }
 
-void comity_fixed_fold(const float *values, size_t count, double weight, uint64_t *words) {
-  comity_passes_best()->fold(values, count, weight * UNIT, words);
+void comity_fixed_fold(const float *values, size_t count, double weight, float bound, uint64_t *words) {
+  comity_passes_best()->fold(values, count, weight * UNIT, bound, words);
 }
 
 comity_status comity_fixed_add(const float *values, size_t count, double weight, double limit,
                                uint64_t *words) {
-  size_t good = comity_fixed_check(values, count, weight, limit);
+  float largest = comity_passes_best()->largest(values, count);
+  size_t good = comity_fixed_check(values, count, weight, limit, largest);
   COMITY_REQUIRE(good == count, COMITY_ERR_NUMERIC, "value %zu is %g, which is %s", good,
                  (double)values[good], isfinite(values[good]) ? "too large for the exact sum" : "not finite");
-  comity_fixed_fold(values, count, weight, words);
+  comity_fixed_fold(values, count, weight, largest, words);
   return COMITY_OK;
 }
 

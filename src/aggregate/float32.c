@@ -1,14 +1,13 @@
 /* The plain float sum: half the bytes, but its last bits depend on the number of ranks and the order. */
 #include "aggregate_impl.h"
 
-#include <comity/kernel.h>
 #include <float.h>
 #include <math.h>
 
 /* Half of what a float holds, as the exact sum leaves half of a word, so that rounding cannot overflow. */
-static size_t check(const float *values, size_t count, double weight, double part) {
-  double limit = part * (FLT_MAX / 2.0), largest = comity_passes_best()->largest(values, count);
-  if (isfinite(largest) && fabs(largest * weight) <= limit)
+static size_t check(const float *values, size_t count, double weight, double part, float bound) {
+  double limit = part * (FLT_MAX / 2.0);
+  if (isfinite(bound) && fabs(bound * weight) <= limit)
     return count;
   size_t good = 0;
   while (good < count && isfinite(values[good]) && fabs(values[good] * weight) <= limit)
@@ -16,7 +15,8 @@ static size_t check(const float *values, size_t count, double weight, double par
   return good;
 }
 
-static void add(void *sums, const float *values, size_t count, double weight) {
+static void add(void *sums, const float *values, size_t count, double weight, float bound) {
+  (void)bound;
   float *totals = sums;
   for (size_t i = 0; i < count; i++)
     totals[i] += (float)(values[i] * weight);

@@ -16,11 +16,16 @@ COMITY_MUST_CHECK comity_status comity_protocol_begin(comity_protocol *protocol,
 /* Refuse a combined message with a number that is not finite, naming its field; call before changing
  * anything. */
 COMITY_MUST_CHECK comity_status comity_combined_check(const char *algorithm, const comity_layout *up,
+                                                      const comity_server_view *server,
                                                       const float *combined);
 
 /* Refuse a global model that a too large server step has driven out of float's range. */
 COMITY_MUST_CHECK comity_status comity_stepped_check(const char *algorithm, const float *model,
                                                      size_t parameters);
+
+/* model = model + rate * direction, with that check. */
+COMITY_MUST_CHECK comity_status comity_step_along(const char *algorithm, const float *direction,
+                                                  size_t parameters, double rate, float *model);
 
 /* ||a||_1 of Wang et al. 2020: how often each gradient counts in model(0) - model(tau) = rate * sum_j a_j
  * g_j, summed over the tau local steps. Plain SGD: tau. */

@@ -4,8 +4,6 @@
  * AISTATS 2017, algorithm 1. */
 #include "algorithm_impl.h"
 
-#include <comity/kernel.h>
-
 typedef struct fedavg {
   size_t parameters;
   double server_rate;
@@ -39,9 +37,8 @@ static comity_status fedsgd_open(const comity_config *config, const comity_probl
  * step. */
 static comity_status step(void *self, const comity_server_view *server, const float *combined) {
   const fedavg *method = self;
-  COMITY_TRY(comity_combined_check(method->name, &method->up, combined));
-  comity_passes_best()->add(combined, method->parameters, method->server_rate, server->model);
-  return comity_stepped_check(method->name, server->model, method->parameters);
+  COMITY_TRY(comity_combined_check(method->name, &method->up, server, combined));
+  return comity_step_along(method->name, combined, method->parameters, method->server_rate, server->model);
 }
 
 /* FedSGD: g_k = grad F_k(w_t), w_(t+1) = w_t - eta sum_k (n_k / n) g_k. The client multiplies by -eta, so

@@ -27,7 +27,7 @@ static comity_status fedavgm_open(const comity_config *config, const comity_prob
  * kept with the update's sign. Nesterov's momentum looks ahead: w <- w - eta (beta v + dw), v already new. */
 static comity_status fedavgm_step(void *self, const comity_server_view *server, const float *combined) {
   const fedavgm *method = self;
-  COMITY_TRY(comity_combined_check("fedavgm", &method->up, combined));
+  COMITY_TRY(comity_combined_check("fedavgm", &method->up, server, combined));
   float *v = server->state;
   for (size_t i = 0; i < method->parameters; i++) {
     v[i] = (float)(method->beta * v[i] + combined[i]);

@@ -47,7 +47,7 @@ static void feddyn_end(void *self, const comity_client_view *client) {
  * theta <- (1/|P|) sum_P theta_k - h / alpha */
 static comity_status feddyn_step(void *self, const comity_server_view *server, const float *combined) {
   const feddyn *method = self;
-  COMITY_TRY(comity_combined_check("feddyn", &method->up, combined));
+  COMITY_TRY(comity_combined_check("feddyn", &method->up, server, combined));
   double share = (double)server->present / (double)method->clients;
   float *h = server->state;
   for (size_t i = 0; i < method->parameters; i++) {

@@ -4,8 +4,6 @@
  * heterogeneous federated optimization, NeurIPS 2020, equations 4, 8 and section 4.1. */
 #include "algorithm_impl.h"
 
-#include <comity/kernel.h>
-
 typedef struct fednova {
   size_t parameters;
   double server_rate;
@@ -37,10 +35,9 @@ static void fednova_end(void *self, const comity_client_view *client) {
 /* x <- x - tau_eff sum_i p_i eta d_i with tau_eff = sum_i p_i ||a_i||_1: equal work gives FedAvg. */
 static comity_status fednova_step(void *self, const comity_server_view *server, const float *combined) {
   const fednova *method = self;
-  COMITY_TRY(comity_combined_check("fednova", &method->up, combined));
+  COMITY_TRY(comity_combined_check("fednova", &method->up, server, combined));
   double stretch = method->server_rate * combined[method->parameters];
-  comity_passes_best()->add(combined, method->parameters, stretch, server->model);
-  return comity_stepped_check("fednova", server->model, method->parameters);
+  return comity_step_along("fednova", combined, method->parameters, stretch, server->model);
 }
 
 const comity_algorithm comity_algorithm_fednova = {

@@ -75,7 +75,7 @@ static void begin(void *self, const comity_server_view *server) {
  * D_t is a mean over the cohort; the paper writes it unweighted and its experiments weigh by examples. */
 static comity_status step(void *self, const comity_server_view *server, const float *combined) {
   const fedopt *method = self;
-  COMITY_TRY(comity_combined_check(method->name, &method->up, combined));
+  COMITY_TRY(comity_combined_check(method->name, &method->up, server, combined));
   float *m = server->state, *v = server->state + method->parameters;
   for (size_t i = 0; i < method->parameters; i++) {
     double delta = combined[i];

@@ -4,8 +4,6 @@
  * MLSys 2020, algorithm 2. */
 #include "algorithm_impl.h"
 
-#include <comity/kernel.h>
-
 typedef struct fedprox {
   size_t parameters;
   double server_rate;
@@ -36,9 +34,8 @@ static void fedprox_gradient(void *self, const comity_client_view *client, float
 /* w_(t+1) = sum_k p_k w_k. The paper's experiments weigh by examples, as FedAvg does. */
 static comity_status fedprox_step(void *self, const comity_server_view *server, const float *combined) {
   const fedprox *method = self;
-  COMITY_TRY(comity_combined_check("fedprox", &method->up, combined));
-  comity_passes_best()->add(combined, method->parameters, method->server_rate, server->model);
-  return comity_stepped_check("fedprox", server->model, method->parameters);
+  COMITY_TRY(comity_combined_check("fedprox", &method->up, server, combined));
+  return comity_step_along("fedprox", combined, method->parameters, method->server_rate, server->model);
 }
 
 const comity_algorithm comity_algorithm_fedprox = {

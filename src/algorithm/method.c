@@ -129,8 +129,9 @@ comity_status comity_protocol_begin(comity_protocol *protocol, size_t parameters
   return comity_layout_add(&protocol->up, "update", parameters, COMITY_COMBINE_MEAN);
 }
 
-comity_status comity_combined_check(const char *algorithm, const comity_layout *up, const float *combined) {
-  if (isfinite(comity_passes_best()->largest(combined, up->length)))
+comity_status comity_combined_check(const char *algorithm, const comity_layout *up,
+                                    const comity_server_view *server, const float *combined) {
+  if (server->finite || isfinite(comity_passes_best()->largest(combined, up->length)))
     return COMITY_OK;
   for (size_t f = 0; f < up->count; f++)
     for (size_t i = 0; i < up->field[f].length; i++)
@@ -148,6 +149,17 @@ comity_status comity_stepped_check(const char *algorithm, const float *model, si
                    "%s: the server's step makes parameter %zu overflow; lower the learning rates", algorithm,
                    i);
   return COMITY_OK;
+}
+
+comity_status comity_step_along(const char *algorithm, const float *direction, size_t parameters, double rate,
+                                float *model) {
+  bool finite = true;
+  for (size_t at = 0; at < parameters; at += BLOCK) {
+    size_t block = parameters - at < BLOCK ? parameters - at : BLOCK;
+    comity_passes_best()->add(direction + at, block, rate, model + at);
+    finite = finite && isfinite(comity_passes_best()->largest(model + at, block));
+  }
+  return finite ? COMITY_OK : comity_stepped_check(algorithm, model, parameters);
 }
 
 /* With momentum m, the gradient of step j (of tau) is in the velocity of all later steps:

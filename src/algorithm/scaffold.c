@@ -84,7 +84,7 @@ static void scaffold_end(void *self, const comity_client_view *client) {
  * c <- c + (1 / N) sum_S (c_i+ - c_i): absent clients keep their share of c. */
 static comity_status scaffold_step(void *self, const comity_server_view *server, const float *combined) {
   const scaffold *method = self;
-  COMITY_TRY(comity_combined_check("scaffold", &method->up, combined));
+  COMITY_TRY(comity_combined_check("scaffold", &method->up, server, combined));
   const float *delta_c = combined + method->up_delta_c;
   for (size_t i = 0; i < method->parameters; i++) {
     server->model[i] = (float)(server->model[i] + method->server_rate * combined[i]);

@@ -35,8 +35,10 @@ static void fold_small(const float *values, size_t count, double scale, uint64_t
   }
 }
 
-static void fold(const float *values, size_t count, double scale, uint64_t *words) {
-  if ((double)largest(values, count) * fabs(scale) < 0x1p51)
+static bool is_small(float value, double scale) { return (double)value * fabs(scale) < 0x1p51; }
+
+static void fold(const float *values, size_t count, double scale, float bound, uint64_t *words) {
+  if (is_small(bound, scale) || is_small(largest(values, count), scale))
     fold_small(values, count, scale, words);
   else
     for (size_t i = 0; i < count; i++)

@@ -71,7 +71,7 @@ static comity_status train_client(comity_run_state *run, size_t member, comity_s
   COMITY_TRY(status);
 
   double weight = (double)weight_of(run, client);
-  status = comity_aggregate_add(run->aggregate, task.up, weight);
+  status = comity_aggregate_add_bounded(run->aggregate, task.up, weight, result.largest);
   since = comity_run_book(run, COMITY_PHASE_AGGREGATE, since);
   COMITY_TRY(status);
 
@@ -157,6 +157,7 @@ static comity_server_view view_of(comity_run_state *run, uint64_t round, size_t 
   return (comity_server_view){.round = round,
                               .cohort = run->cohort_count,
                               .present = present,
+                              .finite = comity_aggregate_is_finite(run->aggregate),
                               .model = run->global,
                               .state = run->server_state};
 }

@@ -321,6 +321,6 @@ comity_status comity_trainer_run(comity_trainer *trainer, const comity_train_tas
 
   if (kept > 0)
     memcpy(task->state, trainer->state, kept * sizeof *trainer->state);
-  *result = (comity_train_result){.steps = now.view.steps, .loss = loss};
+  *result = (comity_train_result){.steps = now.view.steps, .loss = loss, .largest = largest};
   return COMITY_OK;
 }

@@ -5,6 +5,7 @@
 
 #include "kernel/kernel_impl.h"
 
+#include <math.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -149,7 +150,7 @@ static void passes_and_elementwise_work_stay_inside(void **state) {
       float *labels = floats(&all, 2), *z = floats(&all, 2 * count), *dz = floats(&all, 2 * count);
       comity_sgd sgd = {.rate = 0.5F, .momentum = 0.5F, .factor = 1.0F, .decay = 0.25F};
       assert_true(passes->largest(values, count) <= 1.0F);
-      passes->fold(values, count, 1024.0, words);
+      passes->fold(values, count, 1024.0, INFINITY, words);
       passes->unfold(words, count, 0.5, values);
       passes->add(values, count, 2.0, other);
       assert_true(passes->squares(other, count) >= 0.0);

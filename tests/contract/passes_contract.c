@@ -55,16 +55,23 @@ static void with_each(void (*check)(const comity_passes *passes, const numbers *
   assert_true(found >= 1);
 }
 
-static void check_fold(const comity_passes *passes, const numbers *n, size_t start, size_t count) {
+static void check_fold_within(const comity_passes *passes, const numbers *n, size_t start, size_t count,
+                              bool close) {
   uint64_t words[MOST];
   const double scale = 0.3 * 0x1p40;
   memcpy(words, n->word, sizeof words);
-  passes->fold(n->value + start, count, scale, words + start);
+  float bound = close ? passes->largest(n->value + start, count) : INFINITY;
+  passes->fold(n->value + start, count, scale, bound, words + start);
   for (size_t i = 0; i < MOST; i++) {
     bool inside = i >= start && i < start + count;
     uint64_t more = inside ? (uint64_t)(int64_t)rint((double)n->value[i] * scale) : 0;
     assert_true(words[i] == n->word[i] + more);
   }
+}
+
+static void check_fold(const comity_passes *passes, const numbers *n, size_t start, size_t count) {
+  check_fold_within(passes, n, start, count, true);
+  check_fold_within(passes, n, start, count, false);
 }
 
 static void folding_rounds_each_number_by_itself(void **state) {
