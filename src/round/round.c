@@ -35,11 +35,7 @@ static comity_status select_cohort(comity_run_state *run) {
   }
   run->cohort_count = kept;
   run->total_weight = total > 0 ? total : 1;
-  if (run->balanced)
-    return comity_assign_balanced(run->work, kept, comity_comm_participants(run->comm), run->owner);
-  for (size_t i = 0; i < kept; i++)
-    run->owner[i] = comity_federation_host(run->federation, run->cohort[i]);
-  return COMITY_OK;
+  return comity_federation_owners(run->federation, run->cohort, run->work, kept, run->balanced, run->owner);
 }
 
 /* ----------------------------------------------------------------------------------------- local training */

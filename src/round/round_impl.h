@@ -17,6 +17,23 @@
 
 /* --------------------------------------------------------------------------------------------- federation */
 
+/* Which participants are here. */
+typedef struct comity_hosts {
+  int slots;   /* participants that there may be */
+  int present; /* that there are */
+  bool *here;  /* (slots) */
+} comity_hosts;
+
+/* All are here. */
+COMITY_MUST_CHECK comity_status comity_hosts_new(int slots, comity_hosts *hosts);
+void comity_hosts_clear(comity_hosts *hosts);
+/* Who has what belongs to `slot`: the slot itself when it is here, also when nobody is; else another, which one depends on
+ * `turn`, the number of this among all that belongs to the slot. When somebody leaves, nothing moves but what it had. */
+int comity_hosts_find(const comity_hosts *hosts, int slot, uint64_t turn);
+/* comity_assign_balanced for those who are here; what one has stays with it when others leave. */
+COMITY_MUST_CHECK comity_status comity_hosts_deal(const comity_hosts *hosts, const uint64_t *work,
+                                                  size_t count, int *owner);
+
 /* One file of training data. A shared file is open on every rank; a silo's file only on the rank that hosts
  * it. */
 typedef struct comity_silo {
@@ -32,7 +49,9 @@ typedef struct comity_federation {
   comity_comm *comm; /* borrowed */
   comity_silo *silo; /* (silos) */
   size_t silos;
-  bool shared;                            /* one file that all ranks read */
+  bool shared;   /* one file that all ranks read */
+  bool reassign; /* then others stand in for participants that are absent */
+  comity_hosts hosts;
   comity_dataset_info info;               /* what all silos agree on; classes is the most that any has */
   size_t clients;                         /* K */
   uint64_t *examples[COMITY_SPLIT_COUNT]; /* (K) of each client */
@@ -46,8 +65,22 @@ typedef struct comity_federation {
 COMITY_MUST_CHECK comity_status comity_federation_new(comity_comm *comm, const comity_config *config,
                                                       comity_federation **federation);
 void comity_federation_destroy(comity_federation **federation);
-/* The participant that always hosts this client. */
+/* The participant that hosts this client while the membership is what it is; for clients that are absent, since nobody
+ * can stand in, the participant that is absent. */
 int comity_federation_host(const comity_federation *federation, size_t client);
+/* Whether this participant is a member now. */
+bool comity_federation_is_here(const comity_federation *federation, int participant);
+/* The membership changed: read it from the communicator. Not collective. */
+void comity_federation_regroup(comity_federation *federation);
+/* Who trains whom. Depends on the membership alone, and while members only leave, as within a round, nobody loses a
+ * client to another. Not collective; the same on every rank.
+ * \param[in]  cohort    (count) clients
+ * \param[in]  work      (count) of each
+ * \param[in]  balanced  share the work out evenly, else hosts train their own
+ * \param[out] owner     (count) participant of each; one that is not here when nobody can stand in */
+COMITY_MUST_CHECK comity_status comity_federation_owners(const comity_federation *federation,
+                                                         const uint32_t *cohort, const uint64_t *work,
+                                                         size_t count, bool balanced, int *owner);
 /* Bring a client's examples into memory, with the statistics to standardise them. Not collective; this rank
  * must be able to read the client. The view is borrowed until the next load. */
 COMITY_MUST_CHECK comity_status comity_federation_load(comity_federation *federation, comity_split split,

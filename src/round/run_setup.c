@@ -52,7 +52,7 @@ static comity_status prepare_rules(comity_run_state *run) {
 /* Largest train split that this rank may have to train. */
 static size_t most_examples(const comity_run_state *run) {
   const comity_federation *federation = run->federation;
-  if (run->balanced)
+  if (run->balanced || (federation->shared && federation->reassign))
     return federation->most_examples;
   uint64_t most = 1;
   int self = comity_comm_participant(run->comm);
