@@ -1,8 +1,8 @@
 /** \file metrics.h
- *  What a run tells: one record a round (as JSON lines, CSV and HDF5), the time ledger of every rank, the
- * progress line, the summary. Only the server writes. Not collective.
+ *  What a run tells: one record a round (as JSON lines, CSV and HDF5), what happened to its members, the time
+ * ledger of every rank, the progress line, the summary. Only the server writes. Not collective.
  *
- *  A run folder gets three files that say the same, and one more:
+ *  A run folder gets three files that say the same, and two more:
  *
  *  metrics.jsonl  one JSON object a round, complete lines only: round, test_accuracy, test_loss, test_auc,
  *                 train_loss, client_accuracy {mean, worst, percentile10, variance}, client_loss, selected,
@@ -19,6 +19,12 @@
  *                 never meets half a file.
  *  clients.csv    round, client, examples, accuracy, loss, auc of each client's own held-out part when it was
  *                 last evaluated; also in results.h5 as clients/<column> (clients).
+ *  events.jsonl   one JSON object an event, complete lines only: time (seconds since the records of the process
+ *                 that wrote it were opened), wall (UTC, ISO 8601), round, stage, kind, rank, host, client,
+ *                 seconds_lost, text. null = none. A run that is resumed goes on with the list, because what
+ *                 happened did happen, also in rounds that are run again. The last 10000 are also in results.h5 as
+ *                 events/<column>, where none is -1; events has the attributes happened, the number of all, and
+ *                 kept_at_most.
  */
 #ifndef COMITY_METRICS_H
 #define COMITY_METRICS_H
@@ -107,10 +113,69 @@ typedef struct comity_absence {
   char reason[256];
 } comity_absence;
 
+/** What can happen in a run besides rounds: X(id, name in files, one, many, verb), of which the last three make the
+ *  sentence of the summary. */
+#define COMITY_EVENT_LIST(X)                                                                                 \
+  /* silent for too long, or out of reach */                                                                 \
+  X(LOST, "lost", "participant", "participants", "lost")                                                     \
+  /* missed a round's deadline, but lives */                                                                 \
+  X(SLOW, "slow", "participant", "participants", "too slow")                                                 \
+  /* its messages were damaged too often */                                                                  \
+  X(CORRUPT, "corrupt", "participant", "participants", "cut off for damaged messages")                       \
+  /* shut out for another reason */                                                                          \
+  X(EXCLUDED, "excluded", "participant", "participants", "excluded")                                         \
+  /* said goodbye */                                                                                         \
+  X(LEFT, "left", "participant", "participants", "left")                                                     \
+  /* the same process again */                                                                               \
+  X(REJOINED, "rejoined", "participant", "participants", "rejoined")                                         \
+  /* a new process, also in the place of one that was lost */                                                \
+  X(JOINED, "joined", "participant", "participants", "joined")                                               \
+  /* somebody who may not join */                                                                            \
+  X(REFUSED, "refused", "stranger", "strangers", "refused")                                                  \
+  /* everybody waits for one who gives no sign of life */                                                    \
+  X(STALLED, "stalled", "stall", "stalls", "")                                                               \
+  /* its clients are trained by others */                                                                    \
+  X(REASSIGNED, "reassigned", "participant", "participants", "stood in for")                                 \
+  /* some of it ran again among those who are left */                                                        \
+  X(REPEATED, "repeated", "round", "rounds", "repeated")                                                     \
+  /* it ended without clients that were selected, because their participants were gone or slow */            \
+  X(COMPLETED_WITHOUT, "completed_without", "round", "rounds", "completed without somebody")                 \
+  /* too few were left: saved, and ended */                                                                  \
+  X(BELOW_QUORUM, "checkpointed_below_quorum", "time", "times", "below the quorum")                          \
+  /* another process went on from a checkpoint */                                                            \
+  X(RESUMED, "resumed", "time", "times", "resumed")
+
+typedef enum comity_event_kind {
+#define COMITY_EVENT_ENUM(id, name, one, many, verb) COMITY_EVENT_##id,
+  COMITY_EVENT_LIST(COMITY_EVENT_ENUM)
+#undef COMITY_EVENT_ENUM
+      COMITY_EVENT_COUNT
+} comity_event_kind;
+/** "lost", "excluded", ...: as in events.jsonl. */
+COMITY_API const char *comity_event_name(comity_event_kind kind);
+
+#define COMITY_EVENT_NO_CLIENT UINT64_MAX
+#define COMITY_WALL_BYTES 32
+
+/** Something that happened. Texts may be empty; longer ones than fit are cut by who fills them in. */
+typedef struct comity_event {
+  double time;                  /* seconds since the run's records were opened; 0 = now */
+  char wall[COMITY_WALL_BYTES]; /* ISO 8601 with zone; "" = now */
+  uint64_t round;
+  char stage[24];
+  comity_event_kind kind;
+  int rank; /* whom it happened to; -1 = nobody in particular */
+  char host[64];
+  uint64_t client; /* COMITY_EVENT_NO_CLIENT = none */
+  double lost;     /* seconds that it cost; 0 = none, or not known */
+  char text[256];  /* for people */
+} comity_event;
+
 typedef struct comity_recorder comity_recorder;
 
-/** Open the records of a run folder: metrics.jsonl, metrics.csv, results.h5. With `resume_round` > 0, records
- *  after that round are cut off and new ones are appended; otherwise existing records are replaced.
+/** Open the records of a run folder: metrics.jsonl, metrics.csv, events.jsonl, results.h5. With `resume_round` > 0,
+ *  records after that round are cut off and new ones are appended; otherwise existing records are replaced. Events
+ *  that are there already stay in any case.
  *  \param[in] job  resolved job, stored in results.h5 */
 COMITY_API COMITY_MUST_CHECK comity_status comity_recorder_new(const char *folder, size_t ranks,
                                                                uint64_t resume_round, const char *job,
@@ -120,6 +185,10 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_recorder_new(const char *folde
  * if writing it would take more than a fiftieth of the time. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_recorder_add(comity_recorder *recorder,
                                                                const comity_record *record);
+/** Append an event: events.jsonl gets its line at once, results.h5 when it is written next.
+ *  \return COMITY_OK, COMITY_ERR_ARG, COMITY_ERR_MEMORY, or why the file cannot be written */
+COMITY_API COMITY_MUST_CHECK comity_status comity_recorder_event(comity_recorder *recorder,
+                                                                 const comity_event *event);
 /** Make everything durable (before a checkpoint, at the end). */
 COMITY_API COMITY_MUST_CHECK comity_status comity_recorder_flush(comity_recorder *recorder);
 COMITY_API void comity_recorder_destroy(comity_recorder **recorder);
@@ -138,10 +207,12 @@ COMITY_API void comity_progress_round(comity_progress *progress, const comity_re
 COMITY_API void comity_progress_pause(comity_progress *progress);
 COMITY_API void comity_progress_destroy(comity_progress **progress);
 
-/** Write the summary of a run for people: where time went, per phase and rank, best and last metric. */
+/** Write the summary of a run for people: what happened to its members, where time went, per phase and rank, best
+ * and last metric. */
 COMITY_API void comity_recorder_summary(const comity_recorder *recorder, FILE *stream);
 
-/** Print a short table of a run folder for people, from its metrics.jsonl: the last rounds and the best one.
+/** Print a short table of a run folder for people, from its metrics.jsonl and events.jsonl: the last rounds and the
+ * best one, how often what happened, and the last of it.
  *  \return COMITY_ERR_NOT_FOUND, _PERMISSION, or _DATA naming the line */
 COMITY_API COMITY_MUST_CHECK comity_status comity_metrics_print(const char *folder, FILE *out);
 

@@ -103,6 +103,7 @@ void comity_history_clear(comity_history *history) {
     comity_free(history->missed[i].reason);
   }
   comity_free(history->missed);
+  comity_free(history->events.ring);
   comity_free(history->value);
   comity_free(history->rank_value);
   *history = (comity_history){0};

@@ -67,6 +67,32 @@ typedef struct comity_missed {
   char *name, *reason;
 } comity_missed;
 
+/* What happened: counts of everything, and the last events themselves, so that a run in which it happens for ever
+ * does not fill the memory. */
+enum { COMITY_EVENTS_KEPT = 10000 };
+typedef struct comity_events {
+  uint64_t count, of[COMITY_EVENT_COUNT];
+  double lost; /* seconds */
+  size_t room;
+  comity_event *ring; /* (room) event n is at n modulo COMITY_EVENTS_KEPT */
+} comity_events;
+
+COMITY_MUST_CHECK comity_status comity_events_reserve(comity_events *events);
+/* Room must be there. */
+void comity_events_add(comity_events *events, const comity_event *event);
+/* How many are kept, and the i-th of them, the oldest first. */
+size_t comity_events_kept(const comity_events *events);
+const comity_event *comity_events_at(const comity_events *events, size_t i);
+/* "2 participants lost, 1 rejoined; 4.1 s lost", or nothing when nothing happened. */
+void comity_events_print(const comity_events *events, FILE *stream);
+/* Now, in UTC: 2026-01-31T12:00:00.123Z. */
+void comity_wall_text(char wall[COMITY_WALL_BYTES]);
+/* The event as a line of events.jsonl; owned by the caller. */
+COMITY_MUST_CHECK comity_status comity_event_line(const comity_event *event, char **line, size_t *length);
+/* Take all of events.jsonl. A last line that was cut short is passed over.
+ * \param[out] kept  bytes of the file that were taken */
+COMITY_MUST_CHECK comity_status comity_events_read(const char *path, comity_events *events, uint64_t *kept);
+
 /* A run in memory. Grows by rows; each row is a round. */
 typedef struct comity_history {
   size_t count, room, rank_room; /* rounds */
@@ -78,6 +104,7 @@ typedef struct comity_history {
   size_t score_count;
   comity_client_score *score; /* (score_count) the last evaluation of the clients */
   uint64_t score_round;
+  comity_events events;
 } comity_history;
 
 COMITY_MUST_CHECK comity_status comity_history_reserve(comity_history *history);
@@ -116,6 +143,12 @@ COMITY_MUST_CHECK comity_status comity_jsonl_read(const char *path, uint64_t las
 /* The header or a row of metrics.csv; owned by the caller, free with comity_free. */
 char *comity_csv_header(void);
 char *comity_csv_line(const double value[COMITY_CURVE_COUNT]);
+
+/* The group `events` of results.h5, and a column of texts there or elsewhere. */
+COMITY_MUST_CHECK comity_status comity_events_write(const char *path, hid_t group,
+                                                    const comity_history *history);
+COMITY_MUST_CHECK comity_status comity_results_texts(const char *path, hid_t group, const char *name,
+                                                     hsize_t count, char *const *text);
 
 /* Write results.h5 whole, aside, and rename. */
 COMITY_MUST_CHECK comity_status comity_results_write(const char *path, const comity_history *history,

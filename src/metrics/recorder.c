@@ -2,46 +2,10 @@
  * results.h5 now and then. */
 #include "recorder_impl.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { RESULTS_SECONDS = 10, RESULTS_SHARE = 50 };
-
-static comity_status write_text(const comity_lines *lines, const char *text, size_t length) {
-  for (size_t done = 0; done < length;) {
-    ssize_t wrote = write(lines->handle, text + done, length - done);
-    if (wrote < 0 && errno == EINTR)
-      continue;
-    if (wrote <= 0)
-      return comity_fail_errno("%s: cannot write", lines->path);
-    done += (size_t)wrote;
-  }
-  return COMITY_OK;
-}
-
-/* Back to where the last whole line ended. */
-static void cut(const comity_lines *lines) {
-  if (ftruncate(lines->handle, lines->length) != 0)
-    return; /* the reader passes over a torn line as well */
-}
-
-static comity_status open_lines(comity_lines *lines, const char *folder, const char *name, const char *text,
-                                size_t length) {
-  lines->path = comity_text("%s/%s", folder, name);
-  if (lines->path == NULL)
-    return COMITY_ERR_MEMORY;
-  COMITY_TRY(comity_file_write(lines->path, text, length));
-  lines->handle = open(lines->path, O_WRONLY | O_APPEND | O_CLOEXEC);
-  if (lines->handle < 0)
-    return comity_fail_errno("%s: cannot open", lines->path);
-  lines->length = (off_t)length;
-  return COMITY_OK;
-}
 
 /* What metrics.jsonl says up to the round from which the run goes on; per-rank times only results.h5 knows,
  * and can do without. */
@@ -60,6 +24,21 @@ static comity_status take_up(comity_recorder *recorder, const char *folder, uint
   if (status != COMITY_OK && status != COMITY_ERR_MEMORY)
     comity_error_clear();
   return status == COMITY_ERR_MEMORY ? status : COMITY_OK;
+}
+
+/* What happened before, up to a crash, stays: also in rounds that are run again. */
+static comity_status take_events(comity_recorder *recorder, const char *folder) {
+  uint64_t kept = 0;
+  char *path = comity_text("%s/events.jsonl", folder);
+  comity_status status =
+      path == NULL ? COMITY_ERR_MEMORY : comity_events_read(path, &recorder->history.events, &kept);
+  comity_free(path);
+  if (status == COMITY_ERR_NOT_FOUND) {
+    comity_error_clear();
+    return comity_lines_open(&recorder->events, folder, "events.jsonl", "", 0);
+  }
+  COMITY_TRY(status);
+  return comity_lines_reopen(&recorder->events, folder, "events.jsonl", kept);
 }
 
 static comity_status csv_of(const comity_history *history, char **csv, size_t *length) {
@@ -92,7 +71,8 @@ comity_status comity_recorder_new(const char *folder, size_t ranks, uint64_t res
   size_t jsonl_length = 0, csv_length = 0;
   COMITY_TRY(COMITY_NEW(made, 1));
   made->history.ranks = ranks;
-  made->jsonl.handle = made->csv.handle = -1;
+  made->jsonl.handle = made->csv.handle = made->events.handle = -1;
+  made->start = comity_clock_now();
   made->results = comity_text("%s/results.h5", folder);
   made->clients = comity_text("%s/clients.csv", folder);
   made->job = comity_text("%s", job == NULL ? "" : job);
@@ -103,9 +83,12 @@ comity_status comity_recorder_new(const char *folder, size_t ranks, uint64_t res
   if (status == COMITY_OK)
     status = csv_of(&made->history, &csv, &csv_length);
   if (status == COMITY_OK)
-    status = open_lines(&made->jsonl, folder, "metrics.jsonl", jsonl == NULL ? "" : jsonl, jsonl_length);
+    status =
+        comity_lines_open(&made->jsonl, folder, "metrics.jsonl", jsonl == NULL ? "" : jsonl, jsonl_length);
   if (status == COMITY_OK)
-    status = open_lines(&made->csv, folder, "metrics.csv", csv, csv_length);
+    status = comity_lines_open(&made->csv, folder, "metrics.csv", csv, csv_length);
+  if (status == COMITY_OK)
+    status = take_events(made, folder);
   if (status == COMITY_OK) {
     made->stale = true;
     status = comity_recorder_flush(made);
@@ -140,15 +123,15 @@ static comity_status append(comity_recorder *recorder, const comity_record *reco
   size_t length = 0;
   comity_status status = csv == NULL ? COMITY_ERR_MEMORY : comity_jsonl_line(record, &json, &length);
   if (status == COMITY_OK)
-    status = write_text(&recorder->jsonl, json, length);
+    status = comity_lines_write(&recorder->jsonl, json, length);
   if (status == COMITY_OK)
-    status = write_text(&recorder->csv, csv, strlen(csv));
+    status = comity_lines_write(&recorder->csv, csv, strlen(csv));
   if (status == COMITY_OK) {
-    recorder->jsonl.length += (off_t)length;
-    recorder->csv.length += (off_t)strlen(csv);
+    comity_lines_keep(&recorder->jsonl, length);
+    comity_lines_keep(&recorder->csv, strlen(csv));
   } else if (json != NULL) {
-    cut(&recorder->jsonl);
-    cut(&recorder->csv);
+    comity_lines_cut(&recorder->jsonl);
+    comity_lines_cut(&recorder->csv);
   }
   comity_free(json);
   comity_free(csv);
@@ -192,11 +175,34 @@ comity_status comity_recorder_add(comity_recorder *recorder, const comity_record
   return comity_clock_now() >= recorder->due ? write_results(recorder) : COMITY_OK;
 }
 
+comity_status comity_recorder_event(comity_recorder *recorder, const comity_event *event) {
+  COMITY_REQUIRE((unsigned)event->kind < COMITY_EVENT_COUNT, COMITY_ERR_ARG, "event: there is no kind %d",
+                 (int)event->kind);
+  comity_event stamped = *event;
+  char *line;
+  size_t length;
+  if (!(stamped.time > 0))
+    stamped.time = comity_clock_now() - recorder->start;
+  if (stamped.wall[0] == '\0')
+    comity_wall_text(stamped.wall);
+  COMITY_TRY(comity_events_reserve(&recorder->history.events));
+  COMITY_TRY(comity_event_line(&stamped, &line, &length));
+  comity_status status = comity_lines_write(&recorder->events, line, length);
+  comity_free(line);
+  if (status != COMITY_OK) {
+    comity_lines_cut(&recorder->events);
+    return status;
+  }
+  comity_lines_keep(&recorder->events, length);
+  comity_events_add(&recorder->history.events, &stamped);
+  recorder->stale = true;
+  return COMITY_OK;
+}
+
 comity_status comity_recorder_flush(comity_recorder *recorder) {
-  if (fsync(recorder->jsonl.handle) != 0)
-    return comity_fail_errno("%s: cannot flush to the disk", recorder->jsonl.path);
-  if (fsync(recorder->csv.handle) != 0)
-    return comity_fail_errno("%s: cannot flush to the disk", recorder->csv.path);
+  COMITY_TRY(comity_lines_flush(&recorder->jsonl));
+  COMITY_TRY(comity_lines_flush(&recorder->csv));
+  COMITY_TRY(comity_lines_flush(&recorder->events));
   return recorder->stale ? write_results(recorder) : COMITY_OK;
 }
 
@@ -216,13 +222,10 @@ void comity_recorder_destroy(comity_recorder **recorder) {
   comity_recorder *old = *recorder;
   if (old->stale)
     write_last_results(old);
-  if (old->jsonl.handle >= 0)
-    close(old->jsonl.handle);
-  if (old->csv.handle >= 0)
-    close(old->csv.handle);
+  comity_lines_close(&old->jsonl);
+  comity_lines_close(&old->csv);
+  comity_lines_close(&old->events);
   comity_history_clear(&old->history);
-  comity_free(old->jsonl.path);
-  comity_free(old->csv.path);
   comity_free(old->results);
   comity_free(old->clients);
   comity_free(old->job);

@@ -36,21 +36,27 @@ static comity_status write_ranks(const char *path, hid_t group, const comity_his
   return status;
 }
 
-static comity_status write_missed_texts(const char *path, hid_t group, const comity_history *history) {
-  char **text;
-  hsize_t count = history->missed_count;
-  COMITY_TRY(COMITY_NEW(text, history->missed_count));
+comity_status comity_results_texts(const char *path, hid_t group, const char *name, hsize_t count,
+                                   char *const *text) {
   hid_t type = H5Tcopy(H5T_C_S1);
   H5Tset_size(type, H5T_VARIABLE);
   H5Tset_cset(type, H5T_CSET_UTF8);
-  for (size_t i = 0; i < history->missed_count; i++)
+  comity_status status = comity_h5_write(path, group, name, type, 1, &count, text);
+  H5Tclose(type);
+  return status;
+}
+
+static comity_status write_missed_texts(const char *path, hid_t group, const comity_history *history) {
+  char **text;
+  size_t count = history->missed_count;
+  COMITY_TRY(COMITY_NEW(text, count));
+  for (size_t i = 0; i < count; i++)
     text[i] = history->missed[i].name;
-  comity_status status = comity_h5_write(path, group, "name", type, 1, &count, text);
-  for (size_t i = 0; i < history->missed_count; i++)
+  comity_status status = comity_results_texts(path, group, "name", count, text);
+  for (size_t i = 0; i < count; i++)
     text[i] = history->missed[i].reason;
   if (status == COMITY_OK)
-    status = comity_h5_write(path, group, "reason", type, 1, &count, text);
-  H5Tclose(type);
+    status = comity_results_texts(path, group, "reason", count, text);
   comity_free(text);
   return status;
 }
@@ -116,6 +122,7 @@ static comity_status write_all(const char *path, hid_t file, const void *context
   COMITY_TRY(write_group(path, file, "curves", write_curves, history));
   COMITY_TRY(write_group(path, file, "ranks", write_ranks, history));
   COMITY_TRY(write_group(path, file, "clients", write_scores, history));
+  COMITY_TRY(write_group(path, file, "events", comity_events_write, history));
   return write_group(path, file, "absent", write_missed, history);
 }
 

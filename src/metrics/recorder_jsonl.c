@@ -1,32 +1,9 @@
 /* metrics.jsonl: a line of JSON for each round, written and read back. */
-#include "metrics_impl.h"
+#include "json_impl.h"
 
 #include <errno.h>
 #include <math.h>
 #include <string.h>
-#include <yajl/yajl_gen.h>
-#include <yajl/yajl_tree.h>
-
-static bool put_text(yajl_gen json, const char *text) {
-  yajl_gen_status status = yajl_gen_string(json, (const unsigned char *)text, strlen(text));
-  if (status != yajl_gen_invalid_string)
-    return status == yajl_gen_status_ok;
-  char plain[512]; /* not UTF-8, as when a name was cut inside a character: keep what is ASCII */
-  snprintf(plain, sizeof plain, "%s", text);
-  for (char *c = plain; *c != '\0'; c++)
-    if ((unsigned char)*c >= 0x80)
-      *c = '?';
-  return yajl_gen_string(json, (const unsigned char *)plain, strlen(plain)) == yajl_gen_status_ok;
-}
-
-/* JSON has no word for NaN and infinity. */
-static bool put_number(yajl_gen json, double value) {
-  char text[COMITY_NUMBER_BYTES];
-  if (!isfinite(value))
-    return yajl_gen_null(json) == yajl_gen_status_ok;
-  comity_number_text(value, text);
-  return yajl_gen_number(json, text, strlen(text)) == yajl_gen_status_ok;
-}
 
 static bool put_curves(yajl_gen json, const comity_record *record) {
   double value[COMITY_CURVE_COUNT];
@@ -42,10 +19,10 @@ static bool put_curves(yajl_gen json, const comity_record *record) {
       open = NULL;
     }
     if (inner != NULL && !inside) {
-      fine = fine && put_text(json, outer) && yajl_gen_map_open(json) == yajl_gen_status_ok;
+      fine = fine && comity_json_put_text(json, outer) && yajl_gen_map_open(json) == yajl_gen_status_ok;
       open = outer;
     }
-    fine = fine && put_text(json, inner != NULL ? inner : outer) && put_number(json, value[i]);
+    fine = fine && comity_json_put_pair(json, inner != NULL ? inner : outer, value[i]);
   }
   return fine && (open == NULL || yajl_gen_map_close(json) == yajl_gen_status_ok);
 }
@@ -54,7 +31,7 @@ static bool put_ranks(yajl_gen json, const comity_record *record) {
   if (record->rank_ledger == NULL || record->ranks == 0)
     return true;
   size_t first = record->ranks > 1 ? 1 : 0; /* the participants */
-  bool fine = put_text(json, "ranks") && yajl_gen_map_open(json) == yajl_gen_status_ok;
+  bool fine = comity_json_put_text(json, "ranks") && yajl_gen_map_open(json) == yajl_gen_status_ok;
   for (size_t column = 0; column < COMITY_COLUMN_COUNT && fine; column++) {
     double sum = 0, most = 0;
     for (size_t r = first; r < record->ranks; r++) {
@@ -62,22 +39,24 @@ static bool put_ranks(yajl_gen json, const comity_record *record) {
       sum += here;
       most = here > most ? here : most;
     }
-    fine = put_text(json, comity_column_name(column)) && yajl_gen_map_open(json) == yajl_gen_status_ok &&
-           put_text(json, "mean") && put_number(json, sum / (double)(record->ranks - first)) &&
-           put_text(json, "max") && put_number(json, most) && yajl_gen_map_close(json) == yajl_gen_status_ok;
+    fine = comity_json_put_text(json, comity_column_name(column)) &&
+           yajl_gen_map_open(json) == yajl_gen_status_ok &&
+           comity_json_put_pair(json, "mean", sum / (double)(record->ranks - first)) &&
+           comity_json_put_pair(json, "max", most) && yajl_gen_map_close(json) == yajl_gen_status_ok;
   }
   return fine && yajl_gen_map_close(json) == yajl_gen_status_ok;
 }
 
 static bool put_absent(yajl_gen json, const comity_record *record) {
-  bool fine = put_text(json, "absent") && yajl_gen_array_open(json) == yajl_gen_status_ok;
+  bool fine = comity_json_put_text(json, "absent") && yajl_gen_array_open(json) == yajl_gen_status_ok;
   for (size_t i = 0; i < record->absent_count && fine; i++) {
     const comity_absence *absent = &record->absent[i];
-    fine = yajl_gen_map_open(json) == yajl_gen_status_ok && put_text(json, "client") &&
-           put_number(json, (double)absent->client) && put_text(json, "name") &&
-           put_text(json, absent->name) && put_text(json, "rank") && put_number(json, absent->rank) &&
-           put_text(json, "status") && put_text(json, comity_status_name(absent->status)) &&
-           put_text(json, "reason") && put_text(json, absent->reason) &&
+    fine = yajl_gen_map_open(json) == yajl_gen_status_ok &&
+           comity_json_put_pair(json, "client", (double)absent->client) &&
+           comity_json_put_word(json, "name", absent->name) &&
+           comity_json_put_pair(json, "rank", absent->rank) &&
+           comity_json_put_word(json, "status", comity_status_name(absent->status)) &&
+           comity_json_put_word(json, "reason", absent->reason) &&
            yajl_gen_map_close(json) == yajl_gen_status_ok;
   }
   return fine && yajl_gen_array_close(json) == yajl_gen_status_ok;
@@ -102,16 +81,6 @@ comity_status comity_jsonl_line(const comity_record *record, char **line, size_t
   return status;
 }
 
-static double number_at(yajl_val tree, const char *outer, const char *inner) {
-  yajl_val value = yajl_tree_get(tree, (const char *[]){outer, inner, NULL}, yajl_t_number);
-  return YAJL_IS_DOUBLE(value) ? YAJL_GET_DOUBLE(value) : (double)NAN;
-}
-
-static const char *text_at(yajl_val tree, const char *key) {
-  yajl_val value = yajl_tree_get(tree, (const char *[]){key, NULL}, yajl_t_string);
-  return value == NULL ? "" : YAJL_GET_STRING(value);
-}
-
 static int64_t status_of_name(const char *name) {
 #define ENTRY(id, value, exit_code, text)                                                                    \
   if (strcmp(name, #id) == 0)                                                                                \
@@ -125,13 +94,13 @@ static comity_status take_absent(yajl_val tree, uint64_t round, comity_history *
   yajl_val list = yajl_tree_get(tree, (const char *[]){"absent", NULL}, yajl_t_array);
   for (size_t i = 0; list != NULL && i < YAJL_GET_ARRAY(list)->len; i++) {
     yajl_val entry = YAJL_GET_ARRAY(list)->values[i];
-    double client = number_at(entry, "client", NULL), rank = number_at(entry, "rank", NULL);
+    double client = comity_json_number(entry, "client", NULL), rank = comity_json_number(entry, "rank", NULL);
     comity_missed missed = {.round = round,
                             .client = client >= 0 && client < 0x1p63 ? (uint64_t)client : 0,
                             .rank = fabs(rank) < 0x1p31 ? (int64_t)rank : -1,
-                            .status = status_of_name(text_at(entry, "status")),
-                            .name = (char *)(uintptr_t)text_at(entry, "name"),
-                            .reason = (char *)(uintptr_t)text_at(entry, "reason")};
+                            .status = status_of_name(comity_json_text(entry, "status")),
+                            .name = (char *)(uintptr_t)comity_json_text(entry, "name"),
+                            .reason = (char *)(uintptr_t)comity_json_text(entry, "reason")};
     COMITY_TRY(comity_history_miss(history, &missed));
   }
   return COMITY_OK;
@@ -142,7 +111,7 @@ static comity_status take_line(const char *path, size_t number, const char *line
                                comity_history *history, bool *past) {
   char reason[256];
   yajl_val tree = yajl_tree_parse(line, reason, sizeof reason);
-  double round = tree == NULL ? (double)NAN : number_at(tree, "round", NULL);
+  double round = tree == NULL ? (double)NAN : comity_json_number(tree, "round", NULL);
   comity_status status = COMITY_OK;
   *past = false;
   if (!(round >= 0 && round < 0x1p53))
@@ -156,7 +125,7 @@ static comity_status take_line(const char *path, size_t number, const char *line
     for (int i = 0; i < COMITY_CURVE_COUNT; i++) {
       const char *outer, *inner;
       comity_curve_place((comity_curve)i, &outer, &inner);
-      value[i] = number_at(tree, outer, inner);
+      value[i] = comity_json_number(tree, outer, inner);
     }
     status = take_absent(tree, (uint64_t)round, history);
     if (status == COMITY_OK)

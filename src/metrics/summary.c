@@ -158,6 +158,7 @@ void comity_recorder_summary(const comity_recorder *recorder, FILE *stream) {
   const comity_history *history = &recorder->history;
   if (history->count == 0) {
     fprintf(stream, "no round was recorded\n");
+    comity_events_print(&history->events, stream);
     return;
   }
   double bytes = total_of(history, COMITY_CURVE_BYTES), selected = total_of(history, COMITY_CURVE_SELECTED),
@@ -167,6 +168,7 @@ void comity_recorder_summary(const comity_recorder *recorder, FILE *stream) {
   if (counted < selected)
     fprintf(stream, "%.0f of %.0f updates did not count; metrics.jsonl says why\n", selected - counted,
             selected);
+  comity_events_print(&history->events, stream);
   print_best(history, stream);
   print_auc(history, stream);
   print_clients(history, stream);
@@ -188,6 +190,43 @@ static void print_row(const comity_history *history, size_t row, FILE *out) {
   print_cell(out, "  %7.0f", "        -", comity_history_at(history, row, COMITY_CURVE_CLIENTS));
   print_cell(out, "  %8.2f", "         -", comity_history_at(history, row, COMITY_CURVE_BYTES) / 1e6);
   print_cell(out, "  %8.3f\n", "         -\n", comity_history_at(history, row, COMITY_CURVE_SECONDS_TOTAL));
+}
+
+static void print_event(const comity_event *event, FILE *out) {
+  fprintf(out, "%s  round %" PRIu64 "%s%s  %s", event->wall, event->round,
+          event->stage[0] == '\0' ? "" : ", ", event->stage, comity_event_name(event->kind));
+  if (event->rank >= 0)
+    fprintf(out, "  rank %d", event->rank);
+  if (event->rank >= 0 && event->host[0] != '\0')
+    fprintf(out, " on %s", event->host);
+  if (event->client != COMITY_EVENT_NO_CLIENT)
+    fprintf(out, "  client %" PRIu64, event->client);
+  if (event->lost > 0)
+    fprintf(out, "  %.3f s lost", event->lost);
+  fprintf(out, "%s%s\n", event->text[0] == '\0' ? "" : ": ", event->text);
+}
+
+/* What happened, of a run that has a list of it. */
+static comity_status print_events(const char *folder, FILE *out) {
+  enum { LAST = 10 };
+  comity_history history = {0};
+  uint64_t kept;
+  char *path = comity_text("%s/events.jsonl", folder);
+  comity_status status = path == NULL ? COMITY_ERR_MEMORY : comity_events_read(path, &history.events, &kept);
+  size_t count = comity_events_kept(&history.events);
+  if (status == COMITY_OK)
+    comity_events_print(&history.events, out);
+  if (status == COMITY_OK && count > LAST)
+    fprintf(out, "the last %d of %" PRIu64 " events:\n", LAST, history.events.count);
+  for (size_t i = count > LAST ? count - LAST : 0; status == COMITY_OK && i < count; i++)
+    print_event(comity_events_at(&history.events, i), out);
+  if (status == COMITY_ERR_NOT_FOUND) {
+    comity_error_clear();
+    status = COMITY_OK;
+  }
+  comity_history_clear(&history);
+  comity_free(path);
+  return status;
 }
 
 comity_status comity_metrics_print(const char *folder, FILE *out) {
@@ -213,5 +252,5 @@ comity_status comity_metrics_print(const char *folder, FILE *out) {
   comity_history_clear(&history);
   comity_free(text);
   comity_free(path);
-  return status;
+  return status == COMITY_OK ? print_events(folder, out) : status;
 }

@@ -10,8 +10,8 @@
 
 /* What makes a folder an earlier run; anything else in it is not ours and stays. */
 static bool is_of_a_run(const char *name) {
-  static const char *const known[] = {"job.yaml",    "metrics.jsonl", "metrics.csv",
-                                      "clients.csv", "results.h5",    "model.h5"};
+  static const char *const known[] = {"job.yaml",   "metrics.jsonl", "metrics.csv", "clients.csv",
+                                      "results.h5", "events.jsonl",  "model.h5"};
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (strcmp(name, known[i]) == 0)
       return true;

@@ -82,6 +82,10 @@ void comity_run_close(comity_run_state *run);
  * \return the same on every rank */
 COMITY_MUST_CHECK comity_status comity_run_record(comity_run_state *run, size_t present, comity_status local);
 
+/* Log and record what happened to a member, on the server; elsewhere only a log of the rank's own gets it. The host is
+ * filled in. Never fails: a record that cannot be written is told in the log. Not collective. */
+void comity_run_event(comity_run_state *run, comity_log_level level, const comity_event *event);
+
 /* Whether a signal has asked this rank to stop. */
 static inline bool comity_run_asked_to_stop(const comity_run_state *run) {
   return run->options->stop != NULL && *run->options->stop != 0;

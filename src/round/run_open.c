@@ -52,12 +52,25 @@ static comity_status write_job(const comity_run_state *run) {
   return status;
 }
 
+/* That this is another process than the one that began the run. */
+static comity_status note_resumed(const comity_run_state *run) {
+  comity_event event = {
+      .kind = COMITY_EVENT_RESUMED, .round = run->round, .rank = -1, .client = COMITY_EVENT_NO_CLIENT};
+  if (run->round > 0)
+    snprintf(event.text, sizeof event.text, "goes on after round %llu", (unsigned long long)run->round);
+  else
+    snprintf(event.text, sizeof event.text, "begins anew: there was no checkpoint yet");
+  return comity_recorder_event(run->recorder, &event);
+}
+
 static comity_status open_records(comity_run_state *run) {
   if (!comity_comm_is_server(run->comm))
     return COMITY_OK;
   COMITY_TRY(write_job(run));
   COMITY_TRY(comity_recorder_new(run->folder, (size_t)comity_comm_size(run->comm), run->round, run->job,
                                  &run->recorder));
+  if (run->options->resume)
+    COMITY_TRY(note_resumed(run));
   FILE *terminal = run->options->terminal;
   const char *how = comity_config_text(run->config, "run.progress");
   if (terminal == NULL || strcmp(how, "none") == 0)

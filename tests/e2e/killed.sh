@@ -35,4 +35,8 @@ done
 run 2 train job.yaml run.dir=killed --resume --quiet
 [[ $("$COMITY" inspect --hash killed/model.h5) == "$reference" ]] || fail "other bits after $kills kills"
 [[ $(wc -l <killed/metrics.jsonl) -eq 60 ]] || fail "records missing or doubled after $kills kills"
+# Who continues a run says so; whoever was killed before that could not.
+resumed=$(grep -c '"kind":"resumed"' killed/events.jsonl)
+[[ $resumed -ge 1 && $resumed -le $((kills + 2)) ]] || fail "$resumed resumptions in the list of events after $kills kills"
+"$COMITY" inspect killed | grep -q "resumed" || fail "inspect does not tell of the resumptions"
 echo "$kills kills, same bits"

@@ -1,4 +1,4 @@
-/* Any bytes as metrics.jsonl of a run that is looked at and gone on with. */
+/* Any bytes as metrics.jsonl and as events.jsonl of a run that is looked at and gone on with. */
 #include "fuzz_dataset.h"
 
 #include "metrics/metrics_impl.h"
@@ -15,6 +15,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
     fuzz_must(kept <= count, "more was kept than there is");
   else
     fuzz_must(comity_error_message()[0] != '\0', "a failure without a message");
+  uint64_t taken = 0;
+  if (comity_events_read(file.path, &history.events, &taken) == COMITY_OK)
+    fuzz_must(taken <= count, "more of the events was kept than there is");
+  else
+    fuzz_must(comity_error_message()[0] != '\0', "a failure without a message");
+  FILE *nowhere = fopen("/dev/null", "we");
+  if (nowhere != NULL) {
+    comity_events_print(&history.events, nowhere);
+    fclose(nowhere);
+  }
   comity_free(text);
   comity_history_clear(&history);
   close(file.descriptor);
