@@ -8,6 +8,8 @@
 
 #include <comity/core.h>
 
+#include <comity/fault.h>
+
 #include <comity/comm.h>
 
 #include <comity/config.h>

@@ -180,7 +180,10 @@ typedef enum comity_purpose {
   COMITY_RANDOM_HOLDOUT = 6,   /* local test split;        index = client          */
   COMITY_RANDOM_PARTITION = 7, /* dealing data to clients                          */
   COMITY_RANDOM_GENERATE = 8,  /* synthetic data;          index = client          */
-  COMITY_RANDOM_TEST = 9       /* unit tests                                       */
+  COMITY_RANDOM_TEST = 9,      /* unit tests                                       */
+  COMITY_RANDOM_FAULTS = 10,   /* random entries of a schedule of faults; index = entry, fault */
+  COMITY_RANDOM_DELAY = 11,    /* how slow;    index = round, rank or client, entry and stage */
+  COMITY_RANDOM_CORRUPT = 12   /* corrupt messages; index = entry and epoch, sequence, ranks and piece */
 } comity_purpose;
 
 /** A stream of Philox4x64-10 (Salmon et al. 2011): a pure function of (seed, purpose, a, b, c) and the

@@ -77,6 +77,12 @@ static comity_status check_model(const comity_config *config) {
   return COMITY_OK;
 }
 
+static comity_status check_faults(const comity_config *config) {
+  if (given(config, "faults.seed") && comity_config_length(config, "faults.schedule") == 0)
+    return idle(config, "faults.seed", "faults.schedule", "without faults nothing is drawn");
+  return COMITY_OK;
+}
+
 static comity_status check_train(const comity_config *config) {
   if (comity_config_integer(config, "train.steps") > 0 && given(config, "train.epochs"))
     return clash(config, "train.steps", "train.epochs",
@@ -164,6 +170,7 @@ comity_status comity_config_check(const comity_config *config) {
   COMITY_TRY(check_paths(config));
   COMITY_TRY(check_model(config));
   COMITY_TRY(check_train(config));
+  COMITY_TRY(check_faults(config));
   COMITY_TRY(check_clients(config));
   return check_stopping(config);
 }

@@ -23,6 +23,7 @@ plant 'speaks MPI' src/server/assign.c '/**/ static int g(void) { return MPI_Fin
 plant 'speaks MPI' src/round/round.c '#include <mpi.h>'
 plant 'start and end MPI' src/app/main.c 'static int f(void) { return MPI_Barrier(0); }'
 plant 'core stands below' src/core/hash.c '#include <comity/config.h>'
+plant 'fault stands on' src/fault/faults.c '#include <comity/comm.h>'
 plant 'comm stands on' src/comm/agree.c '#include <comity/data.h>'
 plant 'kernel stands on' src/kernel/kernels.c '#include <comity/data.h>'
 plant 'above round' src/metrics/auc.c '#include <comity/round.h>'
@@ -38,6 +39,7 @@ plant 'does not print' src/data/flat.c 'static void f(void) { printf("x"); }'
 plant 'does not print' src/core/status.c 'static void f(void) { fputs("x", stderr); }'
 plant 'end the process' src/round/report.c 'static void f(void) { exit(1); }'
 plant 'end the process' src/core/status.c 'static void f(void) { abort(); }'
+plant 'end the process' src/fault/faults.c 'static void f(void) { _exit(1); }'
 plant 'random numbers' src/server/stop.c 'static int f(void) { return rand(); }'
 
 if said=$("$here/rules.sh" "$copy"); then
