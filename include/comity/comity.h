@@ -8,6 +8,8 @@
 
 #include <comity/core.h>
 
+#include <comity/identity.h>
+
 #include <comity/fault.h>
 
 #include <comity/comm.h>

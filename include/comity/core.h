@@ -57,7 +57,7 @@ extern "C" {
   X(INTERRUPTED, 17, 70, "the membership changed, so the operation has to run again")                        \
   X(ERR_EXCLUDED, 18, 81, "the others went on without this process")                                         \
   X(ERR_SERVER, 19, 82, "the server is gone")                                                                \
-  X(ERR_REFUSED, 20, 83, "the server refused this silo")
+  X(ERR_REFUSED, 20, 83, "the server refused this silo, or this silo the server")
 
 typedef enum comity_status {
 #define COMITY_STATUS_ENUM(name, value, exit_code, text) COMITY_##name = value,

@@ -6,7 +6,7 @@ shopt -s nullglob
 cd "$1"
 stripped=$(mktemp -d)
 trap 'rm -rf "$stripped"' EXIT
-mpi_free='core fault config kernel data model algorithm train privacy compress server metrics'
+mpi_free='core identity fault config kernel data model algorithm train privacy compress server metrics'
 
 # complain RULE: the lines on stdin, if any, break this rule. Pipes run in a shell of their own, so a file remembers.
 complain() {
@@ -58,6 +58,8 @@ search app "${word}P?MPI_[A-Za-z_]+ *\(" |
 
 search core '#include <comity/' | grep -v '<comity/core\.h>' |
   complain "core stands below all other folders"
+search identity '#include <comity/' | grep -vE '<comity/(core|identity)\.h>' |
+  complain "identity stands on core alone"
 search fault '#include <comity/' | grep -vE '<comity/(core|fault)\.h>' |
   complain "fault stands on core alone"
 search comm '#include <comity/' | grep -vE '<comity/(core|fault|comm)\.h>' |

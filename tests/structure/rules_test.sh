@@ -25,6 +25,8 @@ plant 'start and end MPI' src/app/main.c 'static int f(void) { return MPI_Barrie
 plant 'core stands below' src/core/hash.c '#include <comity/config.h>'
 plant 'fault stands on' src/fault/faults.c '#include <comity/comm.h>'
 plant 'comm stands on' src/comm/agree.c '#include <comity/data.h>'
+plant 'identity stands on' src/identity/key.c '#include <comity/config.h>'
+plant 'nothing of MPI' src/identity/seal.c '#include <comity/comm.h>'
 plant 'kernel stands on' src/kernel/kernels.c '#include <comity/data.h>'
 plant 'above round' src/metrics/auc.c '#include <comity/round.h>'
 plant 'no private header' src/train/sgd.c '#include "model/model_impl.h"'
