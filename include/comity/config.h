@@ -16,6 +16,7 @@
 #define COMITY_CONFIG_H
 
 #include <comity/core.h>
+#include <comity/identity.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -55,7 +56,8 @@ COMITY_API const char *comity_setting_nearest(const char *key);
 /** A job with every setting at its default. Not collective. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_config_new(comity_config **config);
 /** Read a job file over what is there, all of it or, on failure, nothing. Errors name file, line and column.
- * Relative paths in data.path and data.test start at the job file's folder; they are made absolute. */
+ * Relative paths in data.path, data.test, silos.keys and silos.server_key start at the job file's folder; they are made
+ * absolute. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_config_load(comity_config *config, const char *path);
 /** As comity_config_load, from memory; `name` stands in for the file in errors, and relative paths start at
  * the working directory. */
@@ -95,12 +97,19 @@ COMITY_API const char *comity_config_origin(const comity_config *config, const c
 COMITY_API const char *comity_config_item_origin(const comity_config *config, const char *key, size_t i);
 
 /** `path` as an absolute path, as if it were written where the value of `key` stands: relative to the folder
- *  of the job file that gave it, else to the working directory. The paths of data.path and data.test are so
- *  already.
+ *  of the job file that gave it, else to the working directory. The paths that comity_config_load names are
+ *  so already.
  *  \param[out] resolved  owned by the caller; free with comity_free */
 COMITY_API COMITY_MUST_CHECK comity_status comity_config_resolve_path(const comity_config *config,
                                                                       const char *key, const char *path,
                                                                       char **resolved);
+
+/** The public keys that a list of texts names, silos.keys for example: lines and paths, mixed. Reads those files. Not collective.
+ *  \param[out] keys   (count) in the list's order, no two alike; owned by the caller; free with comity_free
+ *  \return as comity_public_key_read, with the place in the job file; COMITY_ERR_CONFIG when a key is listed twice */
+COMITY_API COMITY_MUST_CHECK comity_status comity_config_public_keys(const comity_config *config,
+                                                                     const char *key,
+                                                                     comity_public_key **keys, size_t *count);
 
 /** The resolved job as YAML, every setting with its value; parsing it again gives the same job.
  *  \param[in]  prefix  only keys that start with it, e.g. "model."; NULL = all

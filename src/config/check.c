@@ -164,6 +164,24 @@ static comity_status check_stopping(const comity_config *config) {
   return COMITY_OK;
 }
 
+/* What stands in files is looked at by those who open them. */
+static comity_status check_silos(const comity_config *config) {
+  size_t count = comity_config_length(config, "silos.keys");
+  for (size_t i = 0; i < count; i++) {
+    const char *text = comity_config_text_at(config, "silos.keys", i);
+    comity_public_key key;
+    if (comity_key_is_line(text))
+      COMITY_TRY(comity_public_key_parse(comity_config_item_origin(config, "silos.keys", i), text, &key));
+  }
+  if (count > 0 && comity_config_text(config, "silos.server_key")[0] == '\0')
+    return clash(
+        config, "silos.keys", "silos.server_key",
+        "silos that join want to know whom they join, so the server needs a key, too: make one with 'comity keygen'");
+  if (count == 0 && given(config, "silos.clients"))
+    return idle(config, "silos.clients", "silos.keys", "no silo may join");
+  return COMITY_OK;
+}
+
 comity_status comity_config_check(const comity_config *config) {
   if (comity_config_text(config, "run.dir")[0] == '\0')
     return wrong(config, "run.dir", "is empty; name a folder for what the run writes");
@@ -172,5 +190,6 @@ comity_status comity_config_check(const comity_config *config) {
   COMITY_TRY(check_train(config));
   COMITY_TRY(check_faults(config));
   COMITY_TRY(check_clients(config));
+  COMITY_TRY(check_silos(config));
   return check_stopping(config);
 }

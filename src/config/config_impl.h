@@ -100,7 +100,7 @@ void comity_setting_or_group_nearest(const char *key, char nearest[COMITY_KEY_BY
 COMITY_MUST_CHECK comity_status comity_path_absolute(const char *base, const char *path, char **absolute);
 /* The folder that holds the file, absolute and without symbolic links. */
 COMITY_MUST_CHECK comity_status comity_path_folder(const char *path, char **folder);
-/* Whether the setting names input files. */
+/* Whether the setting names input files (or holds the lines of public keys, which are no paths). */
 bool comity_setting_is_path(const comity_setting *setting);
 
 #endif

@@ -8,7 +8,11 @@
 #include <unistd.h>
 
 bool comity_setting_is_path(const comity_setting *setting) {
-  return strcmp(setting->key, "data.path") == 0 || strcmp(setting->key, "data.test") == 0;
+  static const char *const keys[] = {"data.path", "data.test", "silos.keys", "silos.server_key"};
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+    if (strcmp(setting->key, keys[i]) == 0)
+      return true;
+  return false;
 }
 
 /* Drop empty parts and "."; let ".." drop the part before it. Works in place: the result is never longer. */

@@ -131,10 +131,10 @@ static comity_status wrong_shape(const config_reader *reader, const comity_setti
                         comity_config_type_text(setting->type), event_text(reader->event.type)));
 }
 
-/* A path means the same file wherever the job is read again; an empty one stays "none". */
+/* A path means the same file wherever the job is read again; an empty one stays "none", and a public key is none. */
 static comity_status take_text(const config_reader *reader, const comity_setting *setting, const char *text,
                                char **taken) {
-  if (comity_setting_is_path(setting) && text[0] != '\0')
+  if (comity_setting_is_path(setting) && text[0] != '\0' && !comity_key_is_line(text))
     return comity_path_absolute(reader->source->base, text, taken);
   *taken = comity_text("%s", text);
   return *taken != NULL ? COMITY_OK : COMITY_ERR_MEMORY;

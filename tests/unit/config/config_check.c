@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define GOOD "data.path: /a.h5\nmodel.preset: logistic\n"
+#define KEY "comity-ed25519 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= one"
 
 static const char *const good[] = {
     GOOD,
@@ -24,6 +25,8 @@ static const char *const good[] = {
     GOOD "clients: {straggler_share: 0.5, straggler_policy: drop}\ntrain.epochs: 2",
     "data: {path: '{rank}.h5', silos: 3}\nmodel.layers: [{type: dense, units: 3}]\n",
     "data.path: [/a.h5, /b.h5]\nmodel: {preset: mlp, hidden: [8, 1e2]}\n",
+    GOOD "silos: {keys: [" KEY ", /two.pub], server_key: /server.key, clients: 3}",
+    GOOD "silos:\n  server_key: /server.key\n  keys:\n  - " KEY "\n  - /two.pub",
 };
 
 static const struct {
@@ -47,6 +50,13 @@ static const struct {
     {GOOD "data: {x: a, y: a}", "job.yaml:3:8: 'data.x' contradicts 'data.y' (job.yaml:3:14)"},
     {GOOD "faults.seed: 3", "job.yaml:3:1: 'faults.seed' has no effect with 'faults.schedule'"},
     {GOOD "run.dir: ''", "job.yaml:3:1: 'run.dir' is empty"},
+    {GOOD "silos.keys: [/a.pub, " KEY "]",
+     "job.yaml:3:1: 'silos.keys' contradicts 'silos.server_key' (default): silos that join"},
+    {GOOD "silos: {server_key: /s, keys: [/a.pub, comity-ed25519 AAAA one]}",
+     "job.yaml:3:40: the second word of a key's line"},
+    {GOOD "silos: {server_key: /s, keys: [comity-ed25519-secret AAAA one]}",
+     "job.yaml:3:32: this is a secret key"},
+    {GOOD "silos.clients: 2", "job.yaml:3:1: 'silos.clients' has no effect with 'silos.keys' as it is"},
     {GOOD "clients: {fraction: 0.5, per_round: 5}",
      "job.yaml:3:11: 'clients.fraction' contradicts 'clients.per_round' (job.yaml:3:26): both say how many"},
     {GOOD "clients: {select: all, fraction: 0.5}",
