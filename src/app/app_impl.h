@@ -12,6 +12,7 @@ int comity_app_check(int argc, char **argv);
 int comity_app_evaluate(int argc, char **argv);
 int comity_app_inspect(int argc, char **argv);
 int comity_app_data(int argc, char **argv);
+int comity_app_keygen(int argc, char **argv);
 int comity_app_version(int argc, char **argv);
 /* Gets only what stands behind its name: KEY, GROUP or exit-codes, any number. Explanations go to `out`,
  * complaints to `err`. */

@@ -18,6 +18,7 @@ static const struct {
     {"evaluate --model FILE --data FILE", "measure a saved model"},
     {"inspect FILE...", "say what is in a dataset, checkpoint or model file"},
     {"data import|partition|generate", "make datasets from files of other formats, of others, or of nothing"},
+    {"keygen --out FILE [--name NAME]", "make the key pair by which a silo or a server proves who it is"},
     {"help [KEY|GROUP|exit-codes]", "this list; or one setting, one group such as 'server', the exit codes"},
     {"version", "the version of the program and of what it was built with"},
 };

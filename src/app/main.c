@@ -12,7 +12,8 @@ static const struct {
   int (*run)(int argc, char **argv);
 } verb[] = {
     {"train", comity_app_train},     {"check", comity_app_check}, {"evaluate", comity_app_evaluate},
-    {"inspect", comity_app_inspect}, {"data", comity_app_data},   {"version", comity_app_version},
+    {"inspect", comity_app_inspect}, {"data", comity_app_data},   {"keygen", comity_app_keygen},
+    {"version", comity_app_version},
 };
 enum { VERBS = sizeof verb / sizeof *verb };
 
