@@ -14,8 +14,10 @@ void *comity_memory_untouched(size_t bytes) {
   if (bytes > PTRDIFF_MAX - HUGE_PAGE)
     return NULL;
   size_t rounded = bytes == 0 ? ALIGNMENT : (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-  void *memory = aligned_alloc(alignment, rounded);
-  if (memory != NULL && bytes >= HUGE_PAGE)
+  void *memory;
+  if (posix_memalign(&memory, alignment, rounded) != 0) /* aligned_alloc wants a multiple of the alignment */
+    return NULL;
+  if (bytes >= HUGE_PAGE)
     (void)madvise(memory, rounded / HUGE_PAGE * HUGE_PAGE,
                   MADV_HUGEPAGE); /* where there are none, others do */
   return memory;

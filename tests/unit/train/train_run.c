@@ -14,8 +14,8 @@ void *__real_calloc(size_t count, size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__real_realloc(void *memory, size_t bytes);
 void *__wrap_realloc(void *memory, size_t bytes);
-void *__real_aligned_alloc(size_t alignment, size_t bytes);
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
+int __real_posix_memalign(void **memory, size_t alignment, size_t bytes);
+int __wrap_posix_memalign(void **memory, size_t alignment, size_t bytes);
 void *__wrap_malloc(size_t bytes) {
   allocations++;
   return __real_malloc(bytes);
@@ -28,9 +28,9 @@ void *__wrap_realloc(void *memory, size_t bytes) {
   allocations++;
   return __real_realloc(memory, bytes);
 }
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes) {
+int __wrap_posix_memalign(void **memory, size_t alignment, size_t bytes) {
   allocations++;
-  return __real_aligned_alloc(alignment, bytes);
+  return __real_posix_memalign(memory, alignment, bytes);
 }
 
 static comity_train_task task_of(small_federation *fed, size_t client) {
