@@ -77,6 +77,10 @@ COMITY_API int64_t comity_config_integer(const comity_config *config, const char
 COMITY_API double comity_config_real(const comity_config *config, const char *key);
 /** For text and choices. Borrowed until the config changes. */
 COMITY_API const char *comity_config_text(const comity_config *config, const char *key);
+/** Whether a text is a decimal number with `unit` right behind it ("" = nothing): "3x" is 3 of the unit "x". In any
+ *  locale. */
+COMITY_API bool comity_config_quantity(const comity_config *config, const char *key, const char *unit,
+                                       double *number);
 /** Number of texts or items. */
 COMITY_API size_t comity_config_length(const comity_config *config, const char *key);
 /** The i-th text of a list. */

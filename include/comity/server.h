@@ -1,7 +1,7 @@
 /** \file server.h
- *  Decisions that every rank can take alike without asking: who is selected, who is slow, who hosts whom; and
- * the one that the server takes: when to stop. All of it depends on the seed, the round and the clients'
- * sizes, never on rank, time or the algorithm.
+ *  Decisions that every rank can take alike without asking: who is selected, who is slow, who hosts whom. They
+ * depend on the seed, the round and the clients' sizes, never on rank, time or the algorithm. And those that only the
+ * server takes: when to stop, and how long to wait for training.
  */
 #ifndef COMITY_SERVER_H
 #define COMITY_SERVER_H
@@ -49,6 +49,55 @@ COMITY_API void comity_straggle(uint64_t seed, size_t round, double share, size_
  *  \param[out] owner (count) participant of each member */
 COMITY_API COMITY_MUST_CHECK comity_status comity_assign_balanced(const uint64_t *work, size_t count,
                                                                   int participants, int *owner);
+
+/** When a round no longer waits for those who still train (round.deadline). At most one is above 0; none = it waits for
+ *  ever. */
+typedef struct comity_deadline {
+  double seconds; /* fixed */
+  double times;   /* of the median of rounds before */
+} comity_deadline;
+
+#define COMITY_PACE_WINDOW 15     /* rounds that the median looks back */
+#define COMITY_PACE_LEAST 3       /* rounds without which there is none */
+#define COMITY_DEADLINE_LEAST 0.1 /* seconds: what a multiple of the median may come to at least */
+#define COMITY_DEADLINE_GRACE                                                                                \
+  0.1 /* part of the deadline: to finish the batch at hand, when partial work counts */
+
+/** How long training took in this process's last rounds. Zero it before the first. */
+typedef struct comity_pace {
+  uint64_t rounds;
+  double seconds[COMITY_PACE_WINDOW]; /* the median of each round's participants */
+} comity_pace;
+
+/** \return COMITY_OK, or COMITY_ERR_CONFIG: names the forms that there are */
+COMITY_API COMITY_MUST_CHECK comity_status comity_deadline_read(const comity_config *config,
+                                                                comity_deadline *deadline);
+/** Take a round into account.
+ *  \param[in,out] seconds  (count) how long each participant trained; who did not, 0, does not count. Unspecified
+ *                  afterwards */
+COMITY_API void comity_pace_add(comity_pace *pace, double *seconds, size_t count);
+/** NAN while too few rounds were measured. */
+COMITY_API double comity_pace_median(const comity_pace *pace);
+/** Seconds that the next round's training may take; 0 = as long as it likes. */
+COMITY_API double comity_deadline_seconds(const comity_deadline *deadline, const comity_pace *pace);
+
+/** What the server does about those who still train. */
+typedef enum comity_haste {
+  COMITY_HASTE_WAIT,
+  COMITY_HASTE_HURRY,  /* ask them to report what they have */
+  COMITY_HASTE_EXCLUDE /* go on without them */
+} comity_haste;
+/** \param[in]  seconds  the deadline; 0 = none
+ *  \param[in]  elapsed  seconds since training began
+ *  \param[in]  partial  whether part of a client's work counts
+ *  \param[out] next     seconds until this changes by itself; 0 = never */
+COMITY_API comity_haste comity_deadline_decide(double seconds, double elapsed, bool partial, double *next);
+
+/** How many clients are asked so that `needed` of them are soon done: factor times as many, rounded up, never more than
+ *  there are.
+ *  \param[in] factor  >= 1 (round.over_selection)
+ *  Source: Bonawitz et al. 2019, sec. 2.2 */
+COMITY_API size_t comity_over_select(size_t needed, double factor, size_t clients);
 
 /** When a job ends. */
 typedef struct comity_stop_rule {

@@ -200,6 +200,17 @@ const char *comity_config_text(const comity_config *config, const char *key) {
   return value != NULL ? value->text : "";
 }
 
+bool comity_config_quantity(const comity_config *config, const char *key, const char *unit, double *number) {
+  const char *text = comity_config_text(config, key);
+  size_t length = strlen(text), tail = strlen(unit);
+  char digits[32];
+  if (length < tail || length - tail >= sizeof digits || strcmp(text + length - tail, unit) != 0)
+    return false;
+  memcpy(digits, text, length - tail);
+  digits[length - tail] = '\0';
+  return comity_config_number(digits, number);
+}
+
 size_t comity_config_length(const comity_config *config, const char *key) {
   const comity_config_value *value = look_up(config, key, COMITY_SETTING_TEXTS, COMITY_SETTING_ITEMS);
   COMITY_ASSERT(value != NULL);
