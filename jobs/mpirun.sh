@@ -1,9 +1,116 @@
 #!/usr/bin/env bash
-# mpirun.sh RANKS COMMAND [ARGUMENT ...]: mpirun on this machine, also with fewer cores than ranks. Open MPI refuses that unless told;
-# MPICH does not know the option. On a cluster use your site's launcher instead.
-set -euo pipefail
+# mpirun.sh RANKS COMMAND [ARGUMENT ...]: mpirun such that the loss of a rank does not end the job, also with fewer cores than ranks.
+# Ends with the exit code of the server (rank 0), 82 when that was lost without one, 68 when the job never got under way.
+#
+# A job that may lose ranks cannot leave its end to the launcher: with --enable-recovery Open MPI's mpirun ends with 0 whatever the ranks
+# left with, it waits for ever when the program cannot be started or a rank dies during the start, and it waits for hosts that were cut
+# off. So the server says in a file that it has started and how it ends (COMITY_EXIT_FILE), and this script goes by that.
+#
+# SIGUSR1, SIGTERM, SIGHUP and Ctrl-C reach the ranks as SIGUSR1: checkpoint and leave with 75. A second Ctrl-C ends the job at once.
+#
+#   COMITY_START_WAIT  seconds that the job may take to get under way (120)
+#   COMITY_END_WAIT    seconds that the launcher may take to end after the server has ended or was lost (30)
+#   COMITY_MPIRUN      another launcher with its options; -n RANKS comes after them, unless RANKS is '-'. Its ranks must survive each
+#                      other, as with `srun --no-kill --kill-on-bad-exit=0 --wait=0`
+set -uo pipefail
 ranks=${1:?usage: mpirun.sh RANKS COMMAND [ARGUMENT ...]}
 shift
-oversubscribe=()
-grep -q "Open MPI" <<<"$(mpirun --version 2>/dev/null)" && oversubscribe=(--oversubscribe)
-exec mpirun "${oversubscribe[@]}" -n "$ranks" "$@"
+if ! command -v "${1:?usage: mpirun.sh RANKS COMMAND [ARGUMENT ...]}" >/dev/null; then # mpirun would say so and then hang
+  echo "mpirun.sh: there is no command '$1' here" >&2
+  exit 127
+fi
+start_wait=${COMITY_START_WAIT:-120} end_wait=${COMITY_END_WAIT:-30}
+say() { echo "mpirun.sh: $*" >&2; }
+
+# The server need not run on this host, but shares its folder.
+COMITY_EXIT_FILE=$(mktemp "$PWD/.comity-exit.XXXXXX" 2>/dev/null || mktemp)
+export COMITY_EXIT_FILE
+trap 'rm -f "$COMITY_EXIT_FILE"' EXIT
+
+if [[ -n ${COMITY_MPIRUN:-} ]]; then
+  read -ra launch <<<"$COMITY_MPIRUN"
+else
+  launch=(mpirun)
+fi
+case $("${launch[0]}" --version 2>/dev/null) in
+*"Open MPI"* | *OpenRTE*)
+  # Keepalive: without it mpirun does not give up a job because one host does not answer, which is for the server to decide.
+  launch+=(--enable-recovery --oversubscribe --mca oob_tcp_keepalive_time 0 -x COMITY_EXIT_FILE) ;;
+*HYDRA*) launch+=(-disable-auto-cleanup) ;;
+esac
+[[ $ranks != - ]] && launch+=(-n "$ranks")
+
+# What Open MPI prints at each loss, and at the end of a job that had one, says nothing that Comity does not say better.
+quieter() {
+  exec sed -u -e '/PMIX ERROR: .* in file .*pmix_event_notification/d' -e '/ORTE_ERROR_LOG: .*show_help\.c/d' \
+    -e '/^mpirun: Forwarding signal/d' \
+    -e '/^-\{60,\}$/{N;/\nMPI_ABORT was invoked on rank/{:more;N;/\n-\{60,\}$/!bmore;d}}'
+}
+exec 3> >(trap '' USR1 TERM HUP INT; quieter >&2)
+quieter=$!
+
+# In a session of its own, so that a signal to this script reaches it once and all that is left of it can be found.
+setsid "${launch[@]}" "$@" 2>&3 3>&- </dev/null &
+job=$!
+exec 3>&-
+interrupts=0
+ask() { kill -USR1 $job 2>/dev/null; }
+interrupt() {
+  interrupts=$((interrupts + 1))
+  if [[ $interrupts -eq 1 ]]; then ask; else kill -TERM $job 2>/dev/null; fi
+}
+trap ask USR1 TERM HUP
+trap interrupt INT
+
+# note EVENT: what follows it in the server's note. The server is who started first; a respawned rank 0 of its own may come later.
+note() {
+  awk -v event="$1" '$1 == "started" && !server { server = $2 } $1 == event && (!server || $2 == server) { text = $2 " " $3 }
+    END { if (text != "") print text }' "$COMITY_EXIT_FILE" 2>/dev/null
+}
+server_lives() { # as far as can be told from here
+  local pid host
+  read -r pid host <<<"$(note started)"
+  [[ -z $pid || $host != "$(hostname)" ]] || kill -0 "$pid" 2>/dev/null
+}
+
+# Wait until the launcher ends, or for as long as it may take.
+waiting=start since=$SECONDS
+while kill -0 $job 2>/dev/null; do
+  case $waiting in
+  start)
+    if [[ -n $(note started) ]]; then
+      waiting=work
+    elif ((SECONDS - since >= start_wait)); then
+      say "the job did not get under way within $start_wait s (COMITY_START_WAIT); ending it"
+      waiting=never
+      break
+    fi ;;
+  work) { [[ -n $(note ended) ]] || ! server_lives; } && waiting=end since=$SECONDS ;;
+  end)
+    if ((SECONDS - since >= end_wait)); then
+      say "the server has ended, but after $end_wait s (COMITY_END_WAIT) $(basename "${launch[0]}") still waits for others; ending it"
+      break
+    fi ;;
+  esac
+  sleep 0.1
+done
+if kill -TERM $job 2>/dev/null; then
+  for _ in $(seq 50); do
+    kill -0 $job 2>/dev/null || break
+    sleep 0.1
+  done
+fi
+pkill -KILL -s $job # on this host; on others, Open MPI's daemons end with their connection
+code=0
+wait $job 2>/dev/null || code=$?
+wait $quieter 2>/dev/null
+
+ended=$(note ended) started=$(note started)
+if [[ -n $ended ]]; then
+  exit "${ended#* }"
+elif [[ -n $started ]]; then
+  exit 82
+elif [[ $waiting == never || $code -eq 0 ]]; then
+  exit 68
+fi
+exit $code # the launcher's own complaint

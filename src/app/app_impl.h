@@ -18,6 +18,12 @@ int comity_app_version(int argc, char **argv);
  * complaints to `err`. */
 int comity_app_help(int argc, char **argv, FILE *out, FILE *err);
 
+/* Whether this process is rank 0 of those that were started together, as the launcher's variables say, or alone. */
+bool comity_app_speaks_for_all(void);
+/* Tell the launch script: a line "EVENT PID ..." at the end of the file that COMITY_EXIT_FILE names, if there is one,
+ * by rank 0. */
+void comity_app_note(const char *event, const char *format, ...) COMITY_PRINTF(2, 3);
+
 /* Print this thread's error message and return the exit code of `status`. */
 int comity_app_fail(comity_status status);
 /* A wrong command line: say so, after `usage` unless that is NULL, once for all ranks that mpirun started

@@ -27,7 +27,7 @@ static void hold_standard_streams(void) {
 
 /* Ranks that were started with the same wrong arguments fail before MPI could tell them apart, so the
  * launcher's variables do. */
-static bool speaks_for_all(void) {
+bool comity_app_speaks_for_all(void) {
   static const char *const variable[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"};
   for (size_t i = 0; i < sizeof variable / sizeof *variable; i++)
     if (getenv(variable[i]) != NULL)
@@ -37,7 +37,7 @@ static bool speaks_for_all(void) {
 
 static int run(int argc, char **argv) {
   if (argc < 2) {
-    if (speaks_for_all())
+    if (comity_app_speaks_for_all())
       comity_app_help(0, argv, stderr, stderr);
     return comity_app_misuse(NULL, "name a verb");
   }
@@ -64,7 +64,8 @@ int main(int argc, char **argv) {
   int code = run(argc, argv);
   bool lost = fflush(stdout) != 0 || ferror(stdout);
   if (code == 0 && lost && strcmp(argv[1], "train") != 0)
-    return comity_app_fail(comity_fail(COMITY_ERR_IO, "standard output cannot be written"));
+    code = comity_app_fail(comity_fail(COMITY_ERR_IO, "standard output cannot be written"));
+  comity_app_note("ended", "%d", code);
   return code;
 }
 
@@ -76,7 +77,7 @@ int comity_app_fail(comity_status status) {
 }
 
 int comity_app_misuse(const char *usage, const char *format, ...) {
-  if (!speaks_for_all())
+  if (!comity_app_speaks_for_all())
     return comity_status_exit_code(COMITY_ERR_USAGE);
   char text[512];
   va_list arguments;

@@ -46,6 +46,12 @@ bool comity_app_on_terminal(void) {
   return length > 9 && strncmp(target, "/dev/pts/", 9) == 0;
 }
 
+static void note_start(void) {
+  char host[256] = "";
+  gethostname(host, sizeof host - 1);
+  comity_app_note("started", "%s", host);
+}
+
 /* The server reads the job file and the overrides; the others get the resolved text, so that one copy of the
  * file is enough. */
 static comity_status share_job(comity_comm *comm, const char *path, char *const *overrides, size_t count,
@@ -120,6 +126,7 @@ int comity_app_session(int *argc, char ***argv, const char *path, char *const *o
   if (MPI_Init(argc, argv) != MPI_SUCCESS)
     return comity_app_fail(comity_fail(COMITY_ERR_COMM, "MPI cannot be started"));
   listen_to_signals();
+  note_start();
 #if defined(__linux__)
   prctl(PR_SET_TIMERSLACK, 1000UL); /* waiting ranks sleep for microseconds, and Linux would add 50 to each */
 #endif
@@ -132,6 +139,7 @@ int comity_app_session(int *argc, char ***argv, const char *path, char *const *o
     fprintf(stderr, "comity: %s\n", comity_error_message());
   else if (status != COMITY_OK && speaks)
     code = comity_app_fail(status);
+  comity_app_note("ended", "%d", code); /* now: what follows may hang, or take the launcher down with it */
   /* After these, members may hang or be gone; MPI_Finalize would wait for them. */
   if (status == COMITY_ERR_TIMEOUT || status == COMITY_ERR_COMM)
     leave_without_others(speaks ? 0 : comity_comm_rank(comm), status);
