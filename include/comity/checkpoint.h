@@ -41,6 +41,9 @@ COMITY_API size_t comity_states_list(const comity_states *states, uint64_t *clie
 /** Copy every state of `from` into `to`; afterwards `from` holds none, but keeps its memory for the next. Both
  * are of one length. After a failure `from` is unchanged and `to` may have some of them. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_states_move(comity_states *from, comity_states *to);
+/** Clients for which `forget` says yes no longer have a state. After a failure some of them still do. */
+COMITY_API COMITY_MUST_CHECK comity_status
+comity_states_forget(comity_states *states, bool (*forget)(void *context, uint64_t client), void *context);
 
 /* -------------------------------------------------------------------------------------------- checkpoints */
 
@@ -81,6 +84,12 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_checkpoint_write(comity_comm *
  *  \return COMITY_ERR_CHECKPOINT when there are some and none is good */
 COMITY_API COMITY_MUST_CHECK comity_status comity_checkpoint_find(comity_comm *comm, const char *folder,
                                                                   comity_logger *logger, char **path);
+
+/** The newest checkpoint under `folder` of a round up to `round` whose files all have the sizes that they were committed
+ * with; changes nothing there. For a rank that needs clients' states in the middle of a run. Not collective.
+ *  \param[out] path  owned by the caller, free with comity_free; NULL when there is none */
+COMITY_API COMITY_MUST_CHECK comity_status comity_checkpoint_latest(const char *folder, uint64_t round,
+                                                                    char **path);
 
 /** Read the server's part. Not collective.
  *  \param[in,out] checkpoint  sizes and vectors given by the caller; model and server_state are filled, as

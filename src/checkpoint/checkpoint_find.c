@@ -136,6 +136,29 @@ comity_status comity_checkpoint_newest(const char *folder, comity_logger *logger
   return status;
 }
 
+comity_status comity_checkpoint_latest(const char *folder, uint64_t round, char **path) {
+  comity_checkpoint_names names;
+  COMITY_TRY(comity_checkpoint_list(folder, &names));
+  comity_status status = COMITY_OK;
+  char *found = NULL;
+  for (size_t i = 0; i < names.count && found == NULL && status == COMITY_OK; i++) {
+    if (names.round[i] > round)
+      continue;
+    found = comity_checkpoint_path(folder, names.round[i], "");
+    if (found == NULL)
+      status = COMITY_ERR_MEMORY;
+    else if (comity_checkpoint_verify(found, false) != COMITY_OK) {
+      comity_error_clear();
+      comity_free(found);
+      found = NULL;
+    }
+  }
+  comity_free(names.round);
+  if (status == COMITY_OK)
+    *path = found;
+  return status;
+}
+
 comity_status comity_checkpoint_find(comity_comm *comm, const char *folder, comity_logger *logger,
                                      char **path) {
   char *found = NULL;

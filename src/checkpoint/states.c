@@ -169,6 +169,37 @@ comity_status comity_states_write(comity_states *states, uint64_t client, const 
   return COMITY_OK;
 }
 
+/* The last state takes the place of one that is forgotten; `row` is (length) on disk, else NULL. */
+static comity_status fill_gap(comity_states *states, size_t gap, float *row) {
+  size_t last = states->count - 1;
+  if (gap < last && row != NULL) {
+    COMITY_TRY(spill(states, last, row, NULL));
+    COMITY_TRY(spill(states, gap, NULL, row));
+  } else if (gap < last)
+    memcpy(in_memory(states, gap), in_memory(states, last), states->length * sizeof(float));
+  states->client[gap] = states->client[last];
+  states->count = last;
+  return COMITY_OK;
+}
+
+comity_status comity_states_forget(comity_states *states, bool (*forget)(void *context, uint64_t client),
+                                   void *context) {
+  float *row = NULL;
+  if (states->length == 0 || states->count == 0)
+    return COMITY_OK;
+  comity_status status = states->file >= 0 ? COMITY_NEW(row, states->length) : COMITY_OK;
+  for (size_t slot = 0; slot < states->count && status == COMITY_OK;)
+    if (forget(context, states->client[slot]))
+      status = fill_gap(states, slot, row);
+    else
+      slot++;
+  memset(states->table, 0, states->table_size * sizeof *states->table);
+  for (size_t slot = 0; slot < states->count; slot++)
+    states->table[place_of(states, states->client[slot])] = slot + 1;
+  comity_free(row);
+  return status;
+}
+
 comity_status comity_states_move(comity_states *from, comity_states *to) {
   float *row = NULL;
   comity_status status = from->file >= 0 ? COMITY_NEW(row, from->length) : COMITY_OK;

@@ -14,22 +14,27 @@ struct comity_evaluation {
   comity_workspace *workspace;
   size_t block; /* examples at once */
 
-  comity_dataset *central; /* the file with the central test set, own handle; NULL where it cannot be read */
-  comity_split split;      /* where in it */
-  bool has_central;        /* on any rank */
-  size_t examples;         /* in the central test set */
-  size_t first, last;      /* this rank's share, in examples */
-  bool resident;           /* the share stays in memory */
-  comity_examples held;    /* the share, when resident */
+  bool dealt;
+  size_t first, last;   /* this rank's share of the central test set, in examples */
+  double room;          /* bytes that a share may have and still stay in memory */
+  bool resident;        /* the share does */
+  comity_examples held; /* the share, when resident */
+  float *score, *label; /* (last - first) of the share, for AUC; NULL unless binary */
+
+  uint64_t round;     /* whose model is being evaluated */
+  bool begun;         /* any is */
+  size_t next;        /* the first example of the share that has no score yet */
+  size_t next_client; /* the first client that has none */
 
   bool did_central, did_clients;
   uint64_t sums[2 * COMITY_WORDS]; /* central, then clients pooled */
-  float *score, *label;            /* (last - first) of the central share, for AUC; NULL unless binary */
   comity_client_score *client;     /* (client_room) */
   size_t client_count, client_room;
+  size_t hosted;            /* clients with a held-out part that this rank hosts */
   comity_client_score *all; /* (all_count) of all ranks, on the server */
   size_t all_count, all_room;
-  float *client_scores, *client_labels; /* (largest test split), for AUC; NULL unless binary */
+  float *client_score, *client_label; /* of the client in hand, for AUC; NULL unless binary */
+  size_t score_room, label_room;
 };
 
 #endif

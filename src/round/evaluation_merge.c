@@ -11,7 +11,7 @@
 /* What travels first; then the scores and labels of this rank's central share, and its clients' scores. */
 typedef struct head {
   uint64_t sums[2 * COMITY_WORDS];
-  uint64_t rows, clients;
+  uint64_t first, rows, clients; /* first: where in the test set its share begins */
 } head;
 
 static bool ran(const comity_evaluation *evaluation) {
@@ -22,8 +22,12 @@ comity_status comity_evaluation_report(const comity_evaluation *evaluation, comi
   if (!ran(evaluation))
     return COMITY_OK;
   bool rows = evaluation->did_central && evaluation->score != NULL;
-  head first = {.rows = rows ? evaluation->last - evaluation->first : 0, .clients = evaluation->client_count};
-  memcpy(first.sums, evaluation->sums, sizeof first.sums);
+  head first = {.first = evaluation->first,
+                .rows = rows ? evaluation->last - evaluation->first : 0,
+                .clients = evaluation->did_clients ? evaluation->client_count : 0};
+  size_t half = sizeof first.sums / 2;
+  memcpy(first.sums, evaluation->sums, evaluation->did_central ? half : 0);
+  memcpy(first.sums + COMITY_WORDS, evaluation->sums + COMITY_WORDS, evaluation->did_clients ? half : 0);
   COMITY_TRY(comity_message_add(message, &first, sizeof first));
   COMITY_TRY(comity_message_add(message, evaluation->score, first.rows * sizeof *evaluation->score));
   COMITY_TRY(comity_message_add(message, evaluation->label, first.rows * sizeof *evaluation->label));
@@ -66,7 +70,7 @@ static comity_status distribute(comity_client_score *score, size_t count, bool p
   return COMITY_OK;
 }
 
-/* Scores and labels of the central test set, share after share: the test set's own order. */
+/* Scores and labels of the central test set, in its own order. */
 typedef struct rows {
   float *score, *label; /* (count) */
   size_t count;
@@ -78,11 +82,13 @@ static comity_status take_rank(comity_evaluation *evaluation, comity_parts *part
   COMITY_TRY(comity_message_take(parts, &first, sizeof first));
   for (int i = 0; i < 2 * COMITY_WORDS; i++)
     sums[i] += first.sums[i];
-  COMITY_REQUIRE(first.rows == 0 || (all->score != NULL && first.rows <= evaluation->examples - all->count),
+  size_t examples = evaluation->federation->central.examples;
+  COMITY_REQUIRE(first.rows == 0 ||
+                     (all->score != NULL && first.first <= examples && first.rows <= examples - first.first),
                  COMITY_ERR_INTERNAL, "more scores than the test set has examples");
   if (first.rows > 0) {
-    COMITY_TRY(comity_message_take(parts, all->score + all->count, first.rows * sizeof *all->score));
-    COMITY_TRY(comity_message_take(parts, all->label + all->count, first.rows * sizeof *all->label));
+    COMITY_TRY(comity_message_take(parts, all->score + first.first, first.rows * sizeof *all->score));
+    COMITY_TRY(comity_message_take(parts, all->label + first.first, first.rows * sizeof *all->label));
     all->count += first.rows;
   }
   if (first.clients == 0)
@@ -98,10 +104,15 @@ static comity_status take_rank(comity_evaluation *evaluation, comity_parts *part
 static comity_status merge(comity_evaluation *evaluation, comity_parts *parts, size_t ranks, rows *all,
                            comity_record *record) {
   uint64_t sums[2 * COMITY_WORDS] = {0};
-  bool pooled = !evaluation->has_central;
+  size_t examples = evaluation->federation->central.examples;
+  bool pooled = !evaluation->federation->central.found;
   evaluation->all_count = 0;
   for (size_t rank = 0; rank < ranks; rank++)
-    COMITY_TRY(take_rank(evaluation, &parts[rank], sums, all));
+    if (parts[rank].at != parts[rank].end) /* else it is absent */
+      COMITY_TRY(take_rank(evaluation, &parts[rank], sums, all));
+  COMITY_REQUIRE(!evaluation->did_central || sums[COMITY_WORD_EXAMPLES] == examples, COMITY_ERR_INTERNAL,
+                 "%llu of %zu test examples were evaluated", (unsigned long long)sums[COMITY_WORD_EXAMPLES],
+                 examples);
   read_sums(sums + (pooled ? COMITY_WORDS : 0), &record->test_accuracy, &record->test_loss);
   if (!comity_model_classifies(evaluation->model))
     record->test_accuracy = NAN;
@@ -129,8 +140,8 @@ comity_status comity_evaluation_merge(comity_evaluation *evaluation, comity_part
   rows all = {0};
   comity_status status = COMITY_OK;
   if (binary) {
-    COMITY_TRY_OR(done, COMITY_NEW(all.score, evaluation->examples));
-    COMITY_TRY_OR(done, COMITY_NEW(all.label, evaluation->examples));
+    COMITY_TRY_OR(done, COMITY_NEW(all.score, evaluation->federation->central.examples));
+    COMITY_TRY_OR(done, COMITY_NEW(all.label, evaluation->federation->central.examples));
   }
   status = merge(evaluation, parts, ranks, &all, record);
 done:

@@ -35,7 +35,11 @@ comity_status comity_federation_new(comity_comm *comm, const comity_config *conf
   COMITY_TRY_OR(done, comity_federation_describe(made));
   COMITY_TRY_OR(done, comity_comm_agree(comm, check_catalogue(made)));
   if (strcmp(made->standardize, "silo") == 0)
-    status = comity_comm_agree(comm, COMITY_NEW(made->own, made->clients));
+    status = COMITY_NEW(made->own, made->clients);
+  if (status == COMITY_OK)
+    status = comity_central_open(made, config);
+  COMITY_TRY_OR(done, comity_comm_agree(comm, status));
+  status = comity_central_exchange(made);
 done:
   if (status == COMITY_OK)
     *federation = made;
@@ -57,6 +61,7 @@ void comity_federation_destroy(comity_federation **federation) {
   for (int split = 0; split < COMITY_SPLIT_COUNT; split++)
     comity_free(old->examples[split]);
   comity_hosts_clear(&old->hosts);
+  comity_central_close(&old->central);
   comity_free(old->own);
   comity_free(old->silo);
   comity_free(old->mean);

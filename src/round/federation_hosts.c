@@ -60,7 +60,10 @@ bool comity_federation_is_here(const comity_federation *federation, int particip
 }
 
 int comity_federation_host(const comity_federation *federation, size_t client) {
-  const comity_hosts *hosts = &federation->hosts;
+  return comity_federation_host_by(federation, &federation->hosts, client);
+}
+
+int comity_federation_host_by(const comity_federation *federation, const comity_hosts *hosts, size_t client) {
   if (!federation->shared)
     return comity_federation_silo(federation, client)->participant;
   size_t slots = (size_t)hosts->slots;

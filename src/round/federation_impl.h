@@ -13,6 +13,16 @@ COMITY_MUST_CHECK comity_status comity_federation_open_files(comity_federation *
 /* Number, sizes and shape of all clients' examples, once the files are open. Collective. */
 COMITY_MUST_CHECK comity_status comity_federation_describe(comity_federation *federation);
 
+/* Find the central test set and open it where that is possible. Not collective. */
+COMITY_MUST_CHECK comity_status comity_central_open(comity_federation *federation,
+                                                    const comity_config *config);
+/* Tell everybody who can read it. Collective. */
+COMITY_MUST_CHECK comity_status comity_central_exchange(comity_federation *federation);
+void comity_central_close(comity_central *central);
+
+/* comity_federation_host under another membership. */
+int comity_federation_host_by(const comity_federation *federation, const comity_hosts *hosts, size_t client);
+
 /* The file that holds the client. */
 const comity_silo *comity_federation_silo(const comity_federation *federation, size_t client);
 

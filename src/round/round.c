@@ -212,7 +212,7 @@ static comity_status evaluate(comity_run_state *run, comity_status status) {
   double since = comity_clock_now();
   const float *model = run->down + run->method.protocol.down.field[run->method.down_model].offset;
   if (status == COMITY_OK)
-    status = comity_evaluation_run(run->evaluation, model,
+    status = comity_evaluation_run(run->evaluation, run->round, model,
                                    central && due(run->round, run->evaluate_every, last), of_clients);
   comity_run_book(run, COMITY_PHASE_EVALUATE, since);
   return status;

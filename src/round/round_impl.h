@@ -43,6 +43,21 @@ typedef struct comity_silo {
   size_t first_client, clients;
 } comity_silo;
 
+/* The central test set, if there is one. Ranks that cannot read it leave its evaluation to others. */
+typedef struct comity_central {
+  bool found;
+  size_t examples;         /* in it */
+  bool *reads;             /* (size) whether the rank can read it */
+  comity_dataset *dataset; /* NULL where it cannot be read */
+  comity_split split;      /* where in the file */
+} comity_central;
+
+/* The examples [*first, *last) of the central test set that `rank` evaluates: whole blocks, dealt evenly and in the order
+ * of ranks to those that are present and can read it.
+ * \param[in] present  (ranks) */
+void comity_central_share(const comity_central *central, const bool *present, int ranks, int rank,
+                          size_t block, size_t *first, size_t *last);
+
 /* Who holds what: all clients with their sizes, the same on every rank, and the files that this rank reads.
  */
 typedef struct comity_federation {
@@ -56,6 +71,7 @@ typedef struct comity_federation {
   size_t clients;                         /* K */
   uint64_t *examples[COMITY_SPLIT_COUNT]; /* (K) of each client */
   size_t most_examples;                   /* largest train split of all clients */
+  comity_central central;
   char standardize[16];
   float *mean, *inverse; /* (width) federated statistics, or NULL */
   float **own; /* (K) silo statistics of hosted clients, mean then inverse, made when first needed; or NULL */
@@ -119,20 +135,24 @@ COMITY_MUST_CHECK comity_status comity_message_take(comity_parts *parts, void *d
 
 typedef struct comity_evaluation comity_evaluation;
 
-/* Plan the evaluation: find the central test set, deal its blocks to the ranks that can read it. Collective.
- */
+/* Plan the evaluation. Not collective. */
 COMITY_MUST_CHECK comity_status comity_evaluation_new(comity_comm *comm, const comity_config *config,
                                                       const comity_model *model,
                                                       comity_federation *federation,
                                                       comity_evaluation **evaluation);
 void comity_evaluation_destroy(comity_evaluation **evaluation);
 bool comity_evaluation_has_central(const comity_evaluation *evaluation);
-/* Examples in the central test set. */
-size_t comity_evaluation_examples(const comity_evaluation *evaluation);
 
-/* Evaluate this rank's share of what is asked for; results stay here until they are reported. Not collective. */
-COMITY_MUST_CHECK comity_status comity_evaluation_run(comity_evaluation *evaluation, const float *parameters,
-                                                      bool central, bool clients);
+/* After the membership changed and comity_federation_regroup: deal the work anew to those who are present. What this rank
+ * has evaluated is kept as far as it is still its own. Not collective. */
+COMITY_MUST_CHECK comity_status comity_evaluation_deal(comity_evaluation *evaluation);
+
+/* Evaluate this rank's share of what is asked for; results stay here until they are reported. What is already done for
+ * `round` is not done again. Not collective.
+ * \param[in] round  whose model this is
+ * \return COMITY_INTERRUPTED when the membership changed meanwhile: deal anew, and call again to go on */
+COMITY_MUST_CHECK comity_status comity_evaluation_run(comity_evaluation *evaluation, uint64_t round,
+                                                      const float *parameters, bool central, bool clients);
 /* Append this rank's results to a message to the server. Not collective. */
 COMITY_MUST_CHECK comity_status comity_evaluation_report(const comity_evaluation *evaluation,
                                                          comity_message *message);

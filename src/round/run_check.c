@@ -80,8 +80,8 @@ static void print_report(const comity_run_state *run, FILE *out) {
   if (empty > 0)
     fprintf(out, "           note: %llu clients have no train example and will be absent when selected\n",
             (unsigned long long)empty);
-  if (comity_evaluation_has_central(run->evaluation))
-    fprintf(out, "test       %zu central examples\n", comity_evaluation_examples(run->evaluation));
+  if (federation->central.found)
+    fprintf(out, "test       %zu central examples\n", federation->central.examples);
   else if (tests > 0)
     fprintf(out, "test       %llu held-out examples of %llu clients\n", (unsigned long long)tests,
             (unsigned long long)testing);

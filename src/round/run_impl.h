@@ -67,6 +67,24 @@ COMITY_MUST_CHECK comity_status comity_run_prepare(comity_run_state *run);
 /* Make or reopen the run folder with its log and records, and continue from a checkpoint when asked to.
  * Collective. */
 COMITY_MUST_CHECK comity_status comity_run_open(comity_run_state *run);
+/* How this process came to be a member under the membership that begins. */
+typedef enum comity_arrival {
+  COMITY_ARRIVAL_NONE, /* it was one before */
+  COMITY_ARRIVAL_BACK, /* it was one earlier: it remembers, but others may have trained its clients since */
+  COMITY_ARRIVAL_NEW   /* it knows only what it was told */
+} comity_arrival;
+/* After every regrouping, on every rank: host, evaluate and keep states as the membership wants it now. Not collective. */
+COMITY_MUST_CHECK comity_status comity_run_rehost(comity_run_state *run, comity_arrival arrival);
+/* The part of it that follows comity_federation_regroup; `before` are the hosts until then. */
+COMITY_MUST_CHECK comity_status comity_run_settle(comity_run_state *run, const comity_hosts *before,
+                                                  comity_arrival arrival);
+/* Whether clients' states may be wanted by another rank after a regrouping. Then a checkpoint just before somebody is
+ * admitted brings him the newest ones. */
+bool comity_run_states_move(const comity_run_state *run);
+/* On the server: the states of clients that are absent with their host, from the newest checkpoint, so that the next one
+ * has them too.
+ * \param[out] states  owned by the caller; NULL when there are none */
+COMITY_MUST_CHECK comity_status comity_run_absent_states(const comity_run_state *run, comity_states **states);
 /* Warn in the log when ranks compute with different kernels. Collective. */
 COMITY_MUST_CHECK comity_status comity_run_compare_kernels(comity_run_state *run);
 /* The warning, owned by the caller, from what every rank said of itself; NULL when all are equal. */

@@ -268,12 +268,17 @@ comity_status comity_run_save(comity_run_state *run) {
   note_memory(&run->stop_memory, checkpoint.counter);
   checkpoint.counter[COUNTER_CLIENTS] = run->federation->clients;
   comity_status status = comity_federation_digest(run->federation, &checkpoint.counter[COUNTER_DATA]);
+  comity_states *absent = NULL; /* a server with participants hosts nobody itself */
+  if (status == COMITY_OK)
+    status = comity_run_absent_states(run, &absent);
   if (status == COMITY_OK && run->recorder != NULL)
     status = comity_recorder_flush(run->recorder);
-  COMITY_TRY(comity_comm_agree(run->comm, status));
+  COMITY_TRY_OR(done, comity_comm_agree(run->comm, status));
   status =
-      comity_checkpoint_write(run->comm, run->folder, &checkpoint, run->states,
+      comity_checkpoint_write(run->comm, run->folder, &checkpoint, absent != NULL ? absent : run->states,
                               (size_t)comity_config_integer(run->config, "checkpoint.keep"), run->logger);
+done:
+  comity_states_destroy(&absent);
   comity_run_book(run, COMITY_PHASE_IO, since);
   return status;
 }

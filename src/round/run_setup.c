@@ -121,10 +121,12 @@ comity_status comity_run_prepare(comity_run_state *run) {
     status = prepare_rules(run);
   if (status == COMITY_OK)
     status = prepare_memory(run);
+  if (status == COMITY_OK)
+    status = comity_evaluation_new(comm, run->config, run->model, run->federation, &run->evaluation);
   COMITY_TRY(comity_comm_agree(comm, status));
-  if (strcmp(run->federation->standardize, "federated") == 0)
-    COMITY_TRY(comity_federation_statistics(run->federation));
-  return comity_evaluation_new(comm, run->config, run->model, run->federation, &run->evaluation);
+  /* Also with the silos' own statistics: the model file carries those of all, for data from elsewhere. */
+  return strcmp(run->federation->standardize, "none") == 0 ? COMITY_OK
+                                                           : comity_federation_statistics(run->federation);
 }
 
 void comity_run_close(comity_run_state *run) {

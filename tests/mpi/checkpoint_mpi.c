@@ -231,6 +231,33 @@ static void a_later_checkpoint_gives_way_to_the_one_just_written(void **state) {
   assert_true(exists(1, "") && !exists(9, ""));
 }
 
+static void the_latest_is_found_by_any_rank_alone_and_never_from_a_later_round(void **state) {
+  (void)state;
+  char *path = NULL, expected[128];
+  assert_int_equal(comity_checkpoint_latest(folder, 9, &path), COMITY_OK);
+  assert_null(path);
+  write_round(3, 3, 0);
+  write_round(5, 3, 0);
+  write_round(7, 3, 0);
+  assert_int_equal(comity_checkpoint_latest(folder, 2, &path), COMITY_OK);
+  assert_null(path);
+  assert_int_equal(comity_checkpoint_latest(folder, 6, &path), COMITY_OK);
+  snprintf(expected, sizeof expected, "%s/checkpoint-00000005", folder);
+  assert_non_null(path);
+  assert_string_equal(path, expected);
+  comity_free(path);
+  assert_int_equal(comity_comm_agree(comm, COMITY_OK), COMITY_OK);
+  if (comity_comm_is_server(comm)) { /* torn: the one before counts */
+    snprintf(expected, sizeof expected, "%s/checkpoint-00000005/server.h5", folder);
+    assert_int_equal(truncate(expected, 100), 0);
+  }
+  assert_int_equal(comity_comm_agree(comm, COMITY_OK), COMITY_OK);
+  assert_int_equal(comity_checkpoint_latest(folder, 6, &path), COMITY_OK);
+  snprintf(expected, sizeof expected, "%s/checkpoint-00000003", folder);
+  assert_string_equal(path, expected);
+  comity_free(path);
+}
+
 static void nowhere_is_no_checkpoint(void **state) {
   (void)state;
   char none[96];
@@ -341,6 +368,7 @@ static const struct CMUnitTest tests[] = {
     IN_FOLDER(only_the_newest_are_kept),
     IN_FOLDER(a_checkpoint_of_the_same_round_is_replaced),
     IN_FOLDER(a_later_checkpoint_gives_way_to_the_one_just_written),
+    IN_FOLDER(the_latest_is_found_by_any_rank_alone_and_never_from_a_later_round),
     IN_FOLDER(nowhere_is_no_checkpoint),
     IN_FOLDER(a_failed_write_on_one_rank_fails_on_all_and_leaves_the_one_before),
     IN_FOLDER(an_impossible_folder_fails_on_all_ranks),

@@ -106,6 +106,35 @@ static void a_hundred_thousand_clients_keep_their_states(void **state) {
   free(listed);
 }
 
+static bool is_third(void *context, uint64_t client) {
+  (void)context;
+  return client % 3 == 0;
+}
+
+static void forgotten_clients_start_anew_and_the_others_keep_theirs(void **state) {
+  (void)state;
+  enum { CLIENTS = 1000, LENGTH = 5 };
+  for (int spill = 0; spill < 2; spill++) {
+    comity_states *states = make(LENGTH, spill);
+    float value[LENGTH] = {0};
+    uint64_t left[CLIENTS];
+    for (uint64_t client = 0; client < CLIENTS; client++) {
+      value[0] = value[LENGTH - 1] = (float)client + 1;
+      assert_int_equal(comity_states_write(states, client, value), COMITY_OK);
+    }
+    assert_int_equal(comity_states_forget(states, is_third, NULL), COMITY_OK);
+    assert_int_equal(comity_states_list(states, left), CLIENTS - (CLIENTS + 2) / 3);
+    for (uint64_t client = 0; client < CLIENTS; client++) {
+      assert_int_equal(comity_states_read(states, client, value), COMITY_OK);
+      assert_true(value[0] == (client % 3 == 0 ? 0 : (float)client + 1) && value[LENGTH - 1] == value[0]);
+    }
+    assert_int_equal(comity_states_write(states, 3, (float[LENGTH]){7}), COMITY_OK);
+    assert_int_equal(comity_states_read(states, 3, value), COMITY_OK);
+    assert_true(value[0] == 7 && value[1] == 0);
+    comity_states_destroy(&states);
+  }
+}
+
 static void extreme_ids_are_ids_like_others(void **state) {
   (void)state;
   comity_states *states = make(1, false);
@@ -174,6 +203,7 @@ int main(void) {
       IN_FOLDER(states_are_zero_until_written_and_then_what_was_written),
       IN_FOLDER(moved_states_replace_older_ones_and_leave_room_for_the_next),
       IN_FOLDER(a_hundred_thousand_clients_keep_their_states),
+      IN_FOLDER(forgotten_clients_start_anew_and_the_others_keep_theirs),
       IN_FOLDER(extreme_ids_are_ids_like_others),
       IN_FOLDER(states_of_no_length_cost_nothing),
       IN_FOLDER(a_spill_file_is_nobody_elses_and_leaves_nothing),
