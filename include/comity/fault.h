@@ -34,13 +34,15 @@ extern "C" {
 /** The stages of a round in which faults strike: X(name, word, what begins there). */
 #define COMITY_FAULT_STAGE_LIST(X)                                                                           \
   X(TRAIN, "train", "local training")                                                                        \
-  X(SUM, "sum", "reports of training, and the sum of updates")                                               \
+  X(REPORT, "report", "reports of training")                                                                 \
+  X(SUM, "sum", "the sum of updates, and the server's step")                                                 \
   X(ANNOUNCE, "announce", "the broadcast of the model")                                                      \
   X(EVALUATE, "evaluate", "the evaluation of the rank's share")                                              \
   X(RECORD, "record", "reports of the evaluation, and the record")                                           \
-  X(SAVE, "save", "writing a checkpoint")                                                                    \
+  X(SAVE, "save", "writing a checkpoint, if one is due")                                                     \
   X(REGROUP, "regroup", "going on after the membership changed")                                             \
-  X(BETWEEN, "between", "what lies between two rounds; belongs to the round that is over")
+  X(BETWEEN, "between", "what lies between two rounds; belongs to the one that is over")                     \
+  X(FINISH, "finish", "the model file, after the last round; no random fault")
 
 typedef enum comity_fault_stage {
 #define COMITY_FAULT_STAGE_ENUM(name, word, text) COMITY_FAULT_##name,
@@ -117,9 +119,10 @@ COMITY_API size_t comity_faults_strikes(const comity_faults *faults, int rank, u
 
 /** This rank begins a stage. What strikes at once strikes before this returns; for what strikes later a timer of
  *  the system is set, so that it comes wherever the process then is, in MPI or in a library. Each entry strikes a
- *  process once in a round. Not collective. */
-COMITY_API void comity_faults_enter(comity_faults *faults, int rank, uint64_t round,
-                                    comity_fault_stage stage);
+ *  process once in a round. Not collective.
+ *  \return comity_faults_delay, for the caller to sleep; 0 when this stage of the round was begun before */
+COMITY_API double comity_faults_enter(comity_faults *faults, int rank, uint64_t round,
+                                      comity_fault_stage stage);
 /** This rank has ended the stage, or leaves it to come back: what was to strike in it and has not, strikes now. */
 COMITY_API void comity_faults_leave(comity_faults *faults);
 /** An earlier start of this job has come as far as this round: nobody is struck up to it once more. Delays, drops

@@ -56,7 +56,7 @@ void comity_fault_draw(const comity_fault_scope *scope, const comity_fault *rand
   numbers(&random->rounds, scope->rounds, comity_random_below(&dice, rounds), &round);
   fault->rounds = just(round);
   uint64_t client = scope->clients > 0 ? comity_random_below(&dice, scope->clients) : 0;
-  comity_fault_stage stage = (comity_fault_stage)comity_random_below(&dice, COMITY_FAULT_STAGES);
+  comity_fault_stage stage = (comity_fault_stage)comity_random_below(&dice, COMITY_FAULT_FINISH);
   double moment = rounded(random->within * comity_random_uniform(&dice));
   double length = comity_random_uniform(&dice), more = comity_random_uniform(&dice);
   uint64_t rank = scope->ranks > 1 ? 1 + comity_random_below(&dice, (uint64_t)scope->ranks - 1) : 0;

@@ -56,8 +56,9 @@ struct comity_faults {
   comity_fault_scope scope;
   comity_fault *fault; /* (count) */
   size_t count, room, entries;
-  uint64_t round;   /* of the last stage */
-  uint64_t reached; /* by an earlier start of the job */
+  uint64_t round;                      /* of the last stage */
+  uint64_t begun[COMITY_FAULT_STAGES]; /* the last round in which each stage began */
+  uint64_t reached;                    /* by an earlier start of the job */
 };
 
 /* The words of kinds and stages, by value. */

@@ -98,9 +98,9 @@ static bool disarm(comity_fault *fault) {
   return left.it_value.tv_sec > 0 || left.it_value.tv_nsec > 0;
 }
 
-void comity_faults_enter(comity_faults *faults, int rank, uint64_t round, comity_fault_stage stage) {
+double comity_faults_enter(comity_faults *faults, int rank, uint64_t round, comity_fault_stage stage) {
   if (faults == NULL)
-    return;
+    return 0;
   comity_faults_leave(faults); /* should the last stage not have been left */
   faults->round = round;
   for (int now = 0; now < 2; now++) /* timers first: all count from here */
@@ -115,6 +115,9 @@ void comity_faults_enter(comity_faults *faults, int rank, uint64_t round, comity
       if (now == 1)
         strike_now(fault);
     }
+  bool again = faults->begun[stage] == round;
+  faults->begun[stage] = round;
+  return again ? 0 : comity_faults_delay(faults, rank, round, stage);
 }
 
 void comity_faults_leave(comity_faults *faults) {

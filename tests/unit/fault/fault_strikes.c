@@ -43,7 +43,7 @@ static fate live(const char *const *entries, size_t count, uint64_t reached, com
         _exit(4);
     comity_faults_resume(faults, reached);
     for (int stage = (int)from; stage <= (int)to; stage++) {
-      comity_faults_enter(faults, RANK, ROUND, (comity_fault_stage)stage);
+      (void)comity_faults_enter(faults, RANK, ROUND, (comity_fault_stage)stage);
       work(seconds);
       comity_faults_leave(faults);
     }
@@ -139,7 +139,7 @@ static void an_entry_strikes_once_in_a_round(void **state) {
   assert_int_equal(comity_faults_add(faults, NULL, "stop rank 2 rounds 4-5 train for 0.2 s"), COMITY_OK);
   double since = comity_clock_now(), took[4];
   for (int i = 0; i < 4; i++) { /* the stage runs twice in each round */
-    comity_faults_enter(faults, RANK, 4 + (uint64_t)i / 2, COMITY_FAULT_TRAIN);
+    (void)comity_faults_enter(faults, RANK, 4 + (uint64_t)i / 2, COMITY_FAULT_TRAIN);
     comity_faults_leave(faults);
     took[i] = comity_clock_now() - since;
     since = comity_clock_now();
