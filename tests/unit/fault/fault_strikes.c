@@ -160,9 +160,9 @@ static void all_strikes_of_a_stage_come(void **state) {
   const char *const entries[] = {"stop rank 2 round 4 train for 0.2 s",
                                  "exit rank 2 round 4 train after 0.1 s"};
   fate was = live(entries, 2, 0, COMITY_FAULT_TRAIN, COMITY_FAULT_TRAIN, 1);
-  assert_true(was.stopped && was.continued);
+  assert_true(was.stopped); /* it ends too soon after it was continued for that to be seen */
   assert_int_equal(was.code, 1);
-  assert_true(was.seconds < 0.9);
+  assert_true(was.seconds >= 0.2 && was.seconds < 0.9);
 }
 
 int main(void) {
