@@ -3,6 +3,7 @@
 
 #include <comity/identity.h>
 
+#include <sodium.h>
 #include <string.h>
 
 /* Everything of one handshake, step by step, so that tests can interfere between two steps. */
@@ -91,6 +92,29 @@ static void both_sides_know_each_other_afterwards(void **state) {
   assert_int_equal(comity_session_seal(c.at_server, "start", 5, sealed), COMITY_OK);
   assert_int_equal(comity_session_open(c.at_silo, sealed, sizeof sealed, message), COMITY_OK);
   assert_memory_equal(message, "start", 5);
+  end(&c);
+}
+
+/* What is signed, put together here once more: the role, and the digest of label, job, hello and answer without its signature. */
+static void signatures_are_over_role_and_transcript(void **state) {
+  (void)state;
+  conversation c;
+  assert_int_equal(hello(&c, silo_0, "heart"), COMITY_OK);
+  assert_int_equal(answer(&c, "heart"), COMITY_OK);
+  assert_int_equal(proof(&c), COMITY_OK);
+  uint8_t transcript[19 + 32 + 2 * COMITY_HELLO_BYTES], server_says[16 + 32] = "comity server",
+                                                                         silo_says[16 + 32] = "comity silo";
+  memcpy(transcript, "comity handshake 1", 19);
+  assert_int_equal(comity_hash_bytes("heart", 5, transcript + 19), COMITY_OK);
+  memcpy(transcript + 19 + 32, c.hello, COMITY_HELLO_BYTES);
+  memcpy(transcript + 19 + 32 + COMITY_HELLO_BYTES, c.answer, COMITY_HELLO_BYTES);
+  assert_int_equal(comity_hash_bytes(transcript, sizeof transcript, server_says + 16), COMITY_OK);
+  memcpy(silo_says + 16, server_says + 16, 32);
+  assert_int_equal(crypto_sign_verify_detached(c.answer + COMITY_HELLO_BYTES, server_says, sizeof server_says,
+                                               server_key()->bytes),
+                   0);
+  assert_int_equal(crypto_sign_verify_detached(c.proof + 8, silo_says, sizeof silo_says, allowed[0].bytes),
+                   0);
   end(&c);
 }
 
@@ -366,6 +390,7 @@ static void steps_go_in_order_and_once(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(both_sides_know_each_other_afterwards),
+      cmocka_unit_test(signatures_are_over_role_and_transcript),
       cmocka_unit_test(every_changed_bit_is_refused),
       cmocka_unit_test(messages_of_another_length_are_refused),
       cmocka_unit_test(another_version_is_named),
