@@ -43,8 +43,8 @@ esac
 # What Open MPI prints at each loss, and at the end of a job that had one, says nothing that Comity does not say better.
 quieter() {
   exec sed -u -e '/PMIX ERROR: .* in file .*pmix_event_notification/d' -e '/ORTE_ERROR_LOG: .*show_help\.c/d' \
-    -e '/^mpirun: Forwarding signal/d' \
-    -e '/^-\{60,\}$/{N;/\nMPI_ABORT was invoked on rank/{:more;N;/\n-\{60,\}$/!bmore;d}}'
+    -e '/^mpirun: Forwarding signal/d' -e '/plm:rsh: Warning: setpgid/d' \
+    -e '/^-\{60,\}$/{N;/\nMPI_ABORT was invoked on rank/{:more;N;/\n-\{60,\}$/!bmore;d};/\n-/{P;D}}'
 }
 exec 3> >(trap '' USR1 TERM HUP INT; quieter >&2)
 quieter=$!
