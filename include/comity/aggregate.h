@@ -94,10 +94,11 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_add_bounded(comity_a
                                                                         float largest);
 
 /** Bring the sums of all ranks to the server and read what they come to. Collective. Updates are added up, and
- *  sums read, piece by piece while other pieces travel.
+ *  sums read, piece by piece while other pieces travel. What this rank has taken in stays as it is: a sum that was
+ *  interrupted can run again, also after more clients were added.
  *  \param[out] combined  (layout length) on the server, may be NULL elsewhere; all zero when nobody was taken in,
  *              as is a mean without weight
- *  \return COMITY_OK, COMITY_ERR_TIMEOUT, COMITY_ERR_COMM; `combined` is then unspecified */
+ *  \return COMITY_OK, COMITY_INTERRUPTED, COMITY_ERR_TIMEOUT, COMITY_ERR_COMM; `combined` is then unspecified */
 COMITY_API COMITY_MUST_CHECK comity_status comity_aggregate_sum(comity_aggregate *aggregate, float *combined);
 
 /** Whether combined fields are sure to be finite. */

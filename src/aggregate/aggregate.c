@@ -22,7 +22,8 @@ struct comity_aggregate {
   const comity_aggregator *aggregator;
   comity_comm *comm;
   comity_layout layout;
-  uint64_t counters[COMITY_AGGREGATE_HEAD];
+  uint64_t counters[COMITY_AGGREGATE_HEAD]; /* of this rank's clients */
+  uint64_t head[COMITY_AGGREGATE_HEAD];     /* on their way: on the server those of all afterwards */
   uint8_t *sums;   /* (layout.length) words of the aggregator: of clients that had to make room for others */
   bool fresh;      /* there were none of those, and the sums hold anything */
   float *combined; /* on the server while the sums are on their way: where they are read to */
@@ -207,7 +208,7 @@ comity_status comity_aggregate_add_bounded(comity_aggregate *aggregate, const fl
 static void read_sums(void *self, size_t first, size_t count, const void *sums) {
   const comity_aggregate *aggregate = self;
   const comity_layout *layout = &aggregate->layout;
-  double weight = (double)aggregate->counters[WEIGHT];
+  double weight = (double)aggregate->head[WEIGHT];
   double mean = weight > 0 ? aggregate->total_weight / weight : 0;
   for (size_t i = 0; i < layout->count; i++) {
     const comity_field *field = &layout->field[i];
@@ -227,13 +228,14 @@ comity_status comity_aggregate_sum(comity_aggregate *aggregate, float *combined)
                         .add = add_sums,
                         .take = read_sums};
   aggregate->combined = combined;
-  return aggregate->aggregator->sum(aggregate->comm, aggregate->counters, aggregate->layout.length, &how);
+  memcpy(aggregate->head, aggregate->counters, sizeof aggregate->head);
+  return aggregate->aggregator->sum(aggregate->comm, aggregate->head, aggregate->layout.length, &how);
 }
 
 bool comity_aggregate_is_finite(const comity_aggregate *aggregate) { return aggregate->aggregator->finite; }
 
 comity_status comity_aggregate_present(const comity_aggregate *aggregate, size_t *present) {
-  COMITY_TRY(check_counters(aggregate, aggregate->counters[PRESENT], (double)aggregate->counters[WEIGHT]));
-  *present = (size_t)aggregate->counters[PRESENT];
+  COMITY_TRY(check_counters(aggregate, aggregate->head[PRESENT], (double)aggregate->head[WEIGHT]));
+  *present = (size_t)aggregate->head[PRESENT];
   return COMITY_OK;
 }
