@@ -60,6 +60,10 @@ typedef struct comity_train_task {
   const float *down;        /* packed down fields, shared by all clients */
   float *state;             /* packed client state, changed only when the task succeeds */
   float *up;                /* packed up fields, overwritten; also where most methods train */
+  /** OPTIONAL. Called with tick_self after every piece of work that cannot be divided: a batch or a part of one. Unless
+   *  it returns COMITY_OK the training ends at once, with its status. */
+  comity_status (*tick)(void *self);
+  void *tick_self;
 } comity_train_task;
 
 typedef struct comity_train_result {
@@ -70,7 +74,7 @@ typedef struct comity_train_result {
 
 /** Train one client.
  *  \return COMITY_OK; COMITY_ERR_DATA (no examples, value not finite); COMITY_ERR_NUMERIC (loss or update not
- * finite: names the step). On failure `state` is as before and `up` unspecified. */
+ * finite: names the step); the tick's. On failure `state` is as before and `up` unspecified. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_trainer_run(comity_trainer *trainer,
                                                               const comity_train_task *task,
                                                               comity_train_result *result);

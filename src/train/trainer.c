@@ -37,7 +37,16 @@ typedef struct session {
   comity_trainer *trainer;
   const comity_examples *examples;
   size_t gradients; /* full gradients asked for */
+  const comity_train_task *task;
+  comity_status ended; /* what the tick said, when it wants no more work */
 } session;
+
+/* \return whether to go on */
+static bool tick(session *now) {
+  if (now->task->tick != NULL && now->ended == COMITY_OK)
+    now->ended = now->task->tick(now->task->tick_self);
+  return now->ended == COMITY_OK;
+}
 
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
@@ -160,7 +169,7 @@ static const comity_random *dropout(const session *at, size_t piece, comity_rand
 }
 
 /* Mean gradient and loss over a batch of any size: sum over pieces of (n_piece / n) g_piece. */
-static double batch_gradient(const session *now, const uint32_t *index, size_t count, bool dropping,
+static double batch_gradient(session *now, const uint32_t *index, size_t count, bool dropping,
                              const float *at, float *gradient) {
   const comity_trainer *trainer = now->trainer;
   comity_random random;
@@ -179,6 +188,8 @@ static double batch_gradient(const session *now, const uint32_t *index, size_t c
                                           dropping ? dropout(now, piece, &random) : NULL, trainer->partial);
     for (size_t i = 0; i < trainer->parameters; i++)
       gradient[i] += (float)share * trainer->partial[i];
+    if (!tick(now))
+      break;
   }
   return loss;
 }
@@ -190,6 +201,7 @@ static double full_gradient(const comity_client_view *view, const float *at, flo
   const comity_train_settings *settings = &now->trainer->settings;
   now->gradients++;
   double loss = batch_gradient(now, NULL, now->examples->count, false, at, gradient);
+  (void)tick(now); /* the training ends when the method has */
   size_t parameters = now->trainer->parameters;
   float factor = (float)comity_gradient_factor(gradient, parameters, settings->clip);
   float decay = (float)settings->weight_decay;
@@ -249,6 +261,8 @@ static comity_status local_training(session *now, const comity_train_task *task,
     size_t count = comity_batches_next(&batches, &index);
     double step_loss = local_step(now, index, count);
     now->view.steps++;
+    if (!tick(now))
+      return now->ended;
     if (!isfinite(step_loss))
       return not_finite(task, "the training loss", now->view.steps, now->view.rate);
     sum += step_loss;
@@ -291,6 +305,7 @@ comity_status comity_trainer_run(comity_trainer *trainer, const comity_train_tas
   start_local(trainer, task);
   session now = {.trainer = trainer,
                  .examples = &task->examples,
+                 .task = task,
                  .view = {.round = task->round,
                           .client = task->client,
                           .examples = task->examples.count,
@@ -308,7 +323,8 @@ comity_status comity_trainer_run(comity_trainer *trainer, const comity_train_tas
     algorithm->client_begin(method->self, &now.view);
   if (algorithm->client_train != NULL) {
     now.gradients = 0;
-    COMITY_TRY(algorithm->client_train(method->self, &now.view, &loss));
+    comity_status status = algorithm->client_train(method->self, &now.view, &loss);
+    COMITY_TRY(now.ended == COMITY_OK ? status : now.ended);
     now.view.steps = now.gradients;
   } else {
     COMITY_TRY(local_training(&now, task, &loss));
