@@ -44,6 +44,8 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_states_move(comity_states *fro
 /** Clients for which `forget` says yes no longer have a state. After a failure some of them still do. */
 COMITY_API COMITY_MUST_CHECK comity_status
 comity_states_forget(comity_states *states, bool (*forget)(void *context, uint64_t client), void *context);
+/** No client has a state any more; the memory is kept for the next. */
+COMITY_API void comity_states_clear(comity_states *states);
 
 /* -------------------------------------------------------------------------------------------- checkpoints */
 
@@ -72,7 +74,8 @@ typedef struct comity_checkpoint {
 
 /** Write checkpoint-<round> under `folder` and remove all but the newest `keep`. Collective; every rank
  * passes its own states, only the server's `checkpoint` is read. Either the whole checkpoint exists
- * afterwards, or nothing of it. */
+ * afterwards, or nothing of it: after COMITY_INTERRUPTED it can be written again from the beginning, by those who are
+ * members then. A server whose checkpoint exists is not interrupted here any more, but in its next operation. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_checkpoint_write(comity_comm *comm, const char *folder,
                                                                    const comity_checkpoint *checkpoint,
                                                                    const comity_states *states, size_t keep,

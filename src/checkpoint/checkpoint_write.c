@@ -248,7 +248,9 @@ static comity_status write_and_commit(comity_comm *comm, const char *folder, con
   COMITY_TRY(comity_comm_gather(comm, part, count * sizeof part[0], &reports));
   status = server ? commit(folder, aside, round, &reports) : COMITY_OK;
   comity_gathered_clear(&reports);
-  return comity_comm_agree(comm, status);
+  bool written = server && status == COMITY_OK;
+  status = comity_comm_agree(comm, status);
+  return written && status == COMITY_INTERRUPTED ? COMITY_OK : status;
 }
 
 comity_status comity_checkpoint_write(comity_comm *comm, const char *folder,

@@ -169,6 +169,12 @@ comity_status comity_states_write(comity_states *states, uint64_t client, const 
   return COMITY_OK;
 }
 
+void comity_states_clear(comity_states *states) {
+  if (states->count > 0)
+    memset(states->table, 0, states->table_size * sizeof *states->table);
+  states->count = 0;
+}
+
 /* The last state takes the place of one that is forgotten; `row` is (length) on disk, else NULL. */
 static comity_status fill_gap(comity_states *states, size_t gap, float *row) {
   size_t last = states->count - 1;
@@ -210,10 +216,8 @@ comity_status comity_states_move(comity_states *from, comity_states *to) {
       status = comity_states_write(to, from->client[slot], row != NULL ? row : in_memory(from, slot));
   }
   comity_free(row);
-  if (status == COMITY_OK && from->count > 0) {
-    memset(from->table, 0, from->table_size * sizeof *from->table);
-    from->count = 0;
-  }
+  if (status == COMITY_OK)
+    comity_states_clear(from);
   return status;
 }
 
