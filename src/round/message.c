@@ -23,12 +23,18 @@ comity_parts comity_message_of(const comity_gathered *gathered, size_t rank) {
                         .end = gathered->bytes + gathered->offset[rank + 1]};
 }
 
-comity_status comity_message_take(comity_parts *parts, void *data, size_t bytes) {
+comity_status comity_message_skip(comity_parts *parts, size_t bytes) {
   COMITY_REQUIRE(bytes <= (size_t)(parts->end - parts->at), COMITY_ERR_INTERNAL,
                  "a report ends %zu bytes too early: do all ranks run the same version?",
                  bytes - (size_t)(parts->end - parts->at));
-  if (bytes > 0)
-    memcpy(data, parts->at, bytes);
   parts->at += bytes;
+  return COMITY_OK;
+}
+
+comity_status comity_message_take(comity_parts *parts, void *data, size_t bytes) {
+  const uint8_t *from = parts->at;
+  COMITY_TRY(comity_message_skip(parts, bytes));
+  if (bytes > 0)
+    memcpy(data, from, bytes);
   return COMITY_OK;
 }

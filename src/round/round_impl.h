@@ -130,6 +130,7 @@ typedef struct comity_parts {
 
 comity_parts comity_message_of(const comity_gathered *gathered, size_t rank);
 COMITY_MUST_CHECK comity_status comity_message_take(comity_parts *parts, void *data, size_t bytes);
+COMITY_MUST_CHECK comity_status comity_message_skip(comity_parts *parts, size_t bytes);
 
 /* --------------------------------------------------------------------------------------------- evaluation */
 
@@ -175,18 +176,27 @@ typedef struct comity_report {
       share; /* fixed point: sum over clients of share * loss, and of share = weight / cohort's weight */
   comity_absence *absent; /* (absences) */
   size_t absences, room;
+  uint8_t *
+      done; /* (members / 8) a bit for each of the cohort, by its place in it: nobody has to train it any more */
+  size_t members, done_room;
   comity_message message;
 } comity_report;
 
 /* Note a client's absence with this thread's error message as reason. */
 COMITY_MUST_CHECK comity_status comity_report_absence(comity_report *report, uint64_t client,
                                                       const char *name, int rank, comity_status status);
+/* A member of the cohort was trained, or is absent for a reason of its own. */
+void comity_report_done(comity_report *report, size_t member);
+bool comity_report_is_done(const comity_report *report, size_t member);
+/* Put the absences in order, by client id. */
+void comity_report_sort(comity_report *report);
 /* comity_comm_report with all ranks' reports: a verdict must follow. Collective.
- * \param[in,out] report  on the server: losses of all ranks, absences of all ranks by client id */
-COMITY_MUST_CHECK comity_status comity_report_send(comity_comm *comm, comity_report *report,
-                                                   comity_status local);
-/* Forget the round. */
-void comity_report_reset(comity_report *report);
+ * \param[in]  mine  this rank's, which stays as it is: a report that was interrupted can be sent again
+ * \param[out] all   on the server: losses and absences of all ranks, and who was trained anywhere */
+COMITY_MUST_CHECK comity_status comity_report_send(comity_comm *comm, comity_report *mine,
+                                                   comity_status local, comity_report *all);
+/* Begin a round with a cohort of so many members. */
+COMITY_MUST_CHECK comity_status comity_report_reset(comity_report *report, size_t members);
 void comity_report_clear(comity_report *report);
 
 #endif

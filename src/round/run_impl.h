@@ -1,8 +1,46 @@
-/* The state of one run on one rank, and the steps of its life: set up, the rounds, saving. */
+/* The state of one run on one rank, and the steps of its life: set up, the stages of the rounds, saving. */
 #ifndef COMITY_RUN_IMPL_H
 #define COMITY_RUN_IMPL_H
 
 #include "round_impl.h"
+
+/* The stages of the rounds. Those up to the sum work on a round that is not complete; from the announcement on its model
+ * is there, on the server. */
+typedef enum comity_stage {
+  COMITY_STAGE_TRAIN,    /* this rank's clients */
+  COMITY_STAGE_REPORT,   /* who was trained and who is absent: are they enough, and who trains the rest */
+  COMITY_STAGE_SUM,      /* updates become one, and that the next model */
+  COMITY_STAGE_ANNOUNCE, /* what the server sends down goes to everybody */
+  COMITY_STAGE_EVALUATE,
+  COMITY_STAGE_RECORD,  /* ledgers and evaluations become the record, and the decision whether to go on */
+  COMITY_STAGE_SAVE,    /* a checkpoint, when one is due */
+  COMITY_STAGE_ADMIT,   /* whoever knocked when the round was recorded takes part in the next */
+  COMITY_STAGE_FINISH,  /* the model file, and the end */
+  COMITY_STAGE_GIVE_UP, /* a checkpoint, and the end: too few are left */
+  COMITY_STAGE_END,
+  COMITY_STAGES = COMITY_STAGE_END
+} comity_stage;
+
+/* What comes after the round that a point is about: its `value`. */
+enum {
+  COMITY_NEXT_OPEN,   /* nobody knows yet: the round has to be recorded first */
+  COMITY_NEXT_BEGUN,  /* the next round, which has begun: what is done of it counts */
+  COMITY_NEXT_DECIDED /* this plus the reason to stop (comity_stop_reason); the next round begins for all */
+};
+
+/* Where the server stands when the membership changes. */
+typedef struct comity_standing {
+  comity_point at;
+  bool recorded;             /* the round's record is written, */
+  comity_stop_reason reason; /* and this was decided */
+  bool known;                /* every member has what was announced last */
+} comity_standing;
+
+/* From where all go on. A rank may be ahead of the server or behind it by what one operation lets it: the point is one
+ * that all of them can go on from, with whatever local work they have done. */
+comity_point comity_point_choose(const comity_standing *standing);
+/* The last complete round at a point. */
+uint64_t comity_point_complete(const comity_point *point);
 
 typedef struct comity_run_state {
   comity_comm *comm;           /* borrowed */
@@ -43,11 +81,28 @@ typedef struct comity_run_state {
   size_t want, selected, cohort_count; /* most clients of a round; chosen; chosen and not left out as slow */
   double total_weight;
 
-  comity_report report;   /* of training */
+  comity_point at;       /* the stage in hand, its round, and what comes after that */
+  comity_status trouble; /* what went wrong on this rank and was not told yet, */
+  char *trouble_text;    /* and its message */
+  comity_status ticked;  /* what the last sign of life during training came to */
+  uint64_t begun;        /* the round whose cohort this is; 0 = none */
+  uint64_t announced;    /* the round whose announcement is in `down`; COMITY_ROUND_NONE = of none */
+  size_t trained;        /* clients of it on this rank, so far */
+  size_t present;        /* clients in the sum; server only */
+  bool recorded, known;  /* as in comity_standing; server only */
+  bool admits;           /* the server lets in whoever knocked */
+  size_t retries;        /* regroupings since the last record because somebody was lost; server only */
+  size_t min_participants, max_retries;
+  char **gone; /* (size) how each absent rank was lost; server only */
+
+  comity_report mine;     /* of training, this rank's, */
+  comity_report report;   /* and that of all; server only */
   comity_message closing; /* the report of the whole round */
-  comity_parts *parts;    /* (size) of it, of all ranks; server only */
-  comity_ledger ledger;   /* what is booked since the last record */
-  comity_ledger *ledgers; /* (size) of all ranks; server only */
+  comity_ledger told;     /* what the last closing took from the ledger, until the round is recorded, */
+  double told_start, told_bytes; /* and when and with what that book began; told_start = 0: none */
+  comity_parts *parts;           /* (size) of it, of all ranks; server only */
+  comity_ledger ledger;          /* what is booked since the last record */
+  comity_ledger *ledgers;        /* (size) of all ranks; server only */
   double round_start, start;
   double bytes_before;
   double memory, memory_due; /* peak of this process, and when to look again */
@@ -95,10 +150,56 @@ COMITY_MUST_CHECK comity_status comity_run_save(comity_run_state *run);
 COMITY_MUST_CHECK comity_status comity_run_save_model(comity_run_state *run);
 void comity_run_close(comity_run_state *run);
 
-/* Bring all ranks' statuses, evaluations and ledgers to the server, which writes the record of the round if all
- * went well, and decides whether to go on: run->reason, on all ranks. Collective.
- * \return the same on every rank */
-COMITY_MUST_CHECK comity_status comity_run_record(comity_run_state *run, size_t present, comity_status local);
+/* A round that `down` never announces. */
+#define COMITY_ROUND_NONE UINT64_MAX
+
+/* One stage: does its work and says where to go on by comity_run_go.
+ * \return COMITY_INTERRUPTED when the membership has changed or is about to; else the same on every rank, unless
+ *         communication failed or this process is no longer wanted */
+typedef comity_status comity_stage_work(comity_run_state *run);
+comity_stage_work comity_stage_train, comity_stage_report, comity_stage_sum, comity_stage_announce,
+    comity_stage_evaluate, comity_stage_record, comity_stage_save, comity_stage_admit, comity_stage_finish,
+    comity_stage_give_up;
+
+static inline void comity_run_go(comity_run_state *run, comity_stage stage, uint64_t round, uint32_t value) {
+  run->at = (comity_point){.round = round, .stage = stage, .value = value};
+}
+
+/* After a round that is recorded and decided. */
+static inline uint32_t comity_run_decided(const comity_run_state *run) {
+  return COMITY_NEXT_DECIDED + (uint32_t)run->reason;
+}
+
+/* Keep what went wrong on this rank, with its message, until the next report. COMITY_OK is nothing. */
+void comity_run_note(comity_run_state *run, comity_status status);
+/* What was noted, with its message as this thread's error. */
+COMITY_MUST_CHECK comity_status comity_run_noted(const comity_run_state *run);
+void comity_run_forget_trouble(comity_run_state *run);
+
+/* Choose the cohort of a round and who trains whom, the same on every rank without a message, and make room for its
+ * updates. A rank that was not there when the round began must not train anybody unless it is told to.
+ * \param[in] deals  false: nobody is told to train */
+COMITY_MUST_CHECK comity_status comity_run_begin_round(comity_run_state *run, uint64_t round, bool deals);
+/* What a client weighs. */
+uint64_t comity_run_weight(const comity_run_state *run, size_t client);
+/* This rank knows that a round is complete: what its clients keep of it are the states to go on from. */
+COMITY_MUST_CHECK comity_status comity_run_complete(comity_run_state *run, uint64_t round);
+/* Forget what was trained of a round that is not complete. */
+void comity_run_forget_round(comity_run_state *run);
+
+/* After COMITY_INTERRUPTED: wait for, or on the server say, who the members are and where they go on, and go there.
+ * \return COMITY_OK, COMITY_ERR_SERVER, COMITY_ERR_EXCLUDED, COMITY_ERR_MEMORY */
+COMITY_MUST_CHECK comity_status comity_run_regroup(comity_run_state *run);
+/* From now on losses are survived. Collective. */
+COMITY_MUST_CHECK comity_status comity_run_survive(comity_run_state *run);
+/* What a stage is called in front of people. */
+const char *comity_stage_name(uint32_t stage);
+/* Tell the server what this rank does, and what it was asked for. */
+void comity_run_tell(comity_run_state *run, uint64_t client);
+/* Vectors that a given-up operation may still hold move. */
+COMITY_MUST_CHECK comity_status comity_run_renew(comity_run_state *run);
+/* The report of a round did not become its record: its time belongs to the next report again. */
+void comity_run_reopen_ledger(comity_run_state *run);
 
 /* Log and record what happened to a member, on the server; elsewhere only a log of the rank's own gets it. The host is
  * filled in. Never fails: a record that cannot be written is told in the log. Not collective. */

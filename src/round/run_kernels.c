@@ -15,9 +15,14 @@ comity_status comity_run_tell_kernels(const comity_gathered *gathered, char **te
   kernels_notice first, other;
   size_t differ = 0;
   char *said = NULL;
-  COMITY_REQUIRE(gathered->offset[gathered->count] == gathered->count * sizeof first, COMITY_ERR_INTERNAL,
-                 "kernels: a notice of the wrong length");
   for (size_t rank = 0; rank < gathered->count; rank++) {
+    size_t bytes = gathered->offset[rank + 1] - gathered->offset[rank];
+    if (bytes == 0 && rank > 0)
+      continue; /* it is absent */
+    if (bytes != sizeof first) {
+      comity_free(said);
+      return comity_fail(COMITY_ERR_INTERNAL, "kernels: a notice of the wrong length");
+    }
     memcpy(rank == 0 ? &first : &other, gathered->bytes + gathered->offset[rank], sizeof first);
     if (rank == 0 || other.fingerprint == first.fingerprint || ++differ > NAMED)
       continue;

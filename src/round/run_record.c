@@ -37,6 +37,9 @@ static double peak(comity_run_state *run, double now) {
 /* Time and bytes of this rank since the last record; the next round's book begins. */
 static closing close_ledger(comity_run_state *run) {
   double now = comity_clock_now(), bytes = bytes_so_far(run);
+  run->told = run->ledger;
+  run->told_start = run->round_start;
+  run->told_bytes = run->bytes_before;
   closing mine = {.ledger = run->ledger, .stop = comity_run_asked_to_stop(run)};
   mine.ledger.total = now - run->round_start;
   mine.ledger.bytes = bytes - run->bytes_before;
@@ -48,12 +51,22 @@ static closing close_ledger(comity_run_state *run) {
   return mine;
 }
 
-static comity_status write_record(comity_run_state *run, size_t present) {
+void comity_run_reopen_ledger(comity_run_state *run) {
+  if (run->told_start == 0)
+    return;
+  for (int phase = 0; phase < COMITY_PHASE_COUNT; phase++)
+    run->ledger.seconds[phase] += run->told.seconds[phase];
+  run->round_start = run->told_start;
+  run->bytes_before = run->told_bytes;
+  run->told_start = 0;
+}
+
+static comity_status write_record(comity_run_state *run) {
   comity_record *record = &run->record;
   double share = comity_fixed_to(run->report.share);
   record->round = run->round;
   record->selected = run->selected;
-  record->clients = present;
+  record->clients = run->present;
   record->rate = comity_train_rate(&run->train, run->round);
   record->train_loss = share > 0 ? comity_fixed_to(run->report.loss) / share : NAN;
   record->ranks = (size_t)comity_comm_size(run->comm);
@@ -85,25 +98,36 @@ static comity_stop_reason decide(comity_run_state *run, bool stop) {
   return reason == COMITY_STOP_NOT && stop ? COMITY_STOP_SIGNAL : reason;
 }
 
+/* What the server tells at the end of a round. */
+typedef struct decision {
+  uint64_t reason; /* comity_stop_reason */
+  uint64_t admits; /* the membership is about to change */
+} decision;
+
 /* On the server: all ranks' reports become the record and the decision. */
-static comity_status use_reports(comity_run_state *run, const comity_gathered *gathered, size_t present,
-                                 uint64_t *reason) {
+static comity_status use_reports(comity_run_state *run, const comity_gathered *gathered, decision *decided) {
   bool stop = false;
   for (size_t rank = 0; rank < gathered->count; rank++) {
     closing theirs;
     run->parts[rank] = comity_message_of(gathered, rank);
+    run->ledgers[rank] = (comity_ledger){0};
+    if (run->parts[rank].at == run->parts[rank].end) /* absent */
+      continue;
     COMITY_TRY(comity_message_take(&run->parts[rank], &theirs, sizeof theirs));
     run->ledgers[rank] = theirs.ledger;
     stop = stop || theirs.stop != 0;
   }
   COMITY_TRY(comity_evaluation_merge(run->evaluation, run->parts, gathered->count, &run->record));
-  COMITY_TRY(write_record(run, present));
-  *reason = (uint64_t)decide(run, stop);
+  COMITY_TRY(write_record(run));
+  run->reason = decide(run, stop);
+  run->recorded = true;
+  *decided = (decision){.reason = (uint64_t)run->reason, .admits = comity_comm_knocking(run->comm)};
   return COMITY_OK;
 }
 
-static comity_status report(comity_run_state *run, comity_status local, comity_gathered *gathered) {
+static comity_status report(comity_run_state *run, comity_gathered *gathered) {
   comity_message *message = &run->closing;
+  comity_status local = comity_run_noted(run);
   closing mine = close_ledger(run);
   message->length = 0;
   if (local == COMITY_OK)
@@ -116,18 +140,26 @@ static comity_status report(comity_run_state *run, comity_status local, comity_g
   return status;
 }
 
-comity_status comity_run_record(comity_run_state *run, size_t present, comity_status local) {
-  comity_gathered gathered;
-  uint64_t reason = COMITY_STOP_NOT;
-  comity_status status = report(run, local, &gathered);
+comity_status comity_stage_record(comity_run_state *run) {
+  comity_gathered gathered = {0};
+  decision decided = {0};
+  comity_status status = report(run, &gathered);
   double since = comity_clock_now();
   if (status == COMITY_OK && comity_comm_is_server(run->comm)) {
-    status = use_reports(run, &gathered, present, &reason);
+    run->known = true;
+    status = use_reports(run, &gathered, &decided);
+    comity_run_note(run, status); /* should the verdict be interrupted */
     since = comity_run_book(run, COMITY_PHASE_IO, since);
   }
   comity_gathered_clear(&gathered);
-  status = comity_comm_broadcast_status(run->comm, status, &reason, sizeof reason);
+  if (status == COMITY_INTERRUPTED)
+    return status;
+  COMITY_TRY(comity_comm_broadcast_status(run->comm, status, &decided, sizeof decided));
   comity_run_book(run, comity_run_answer(run), since);
-  run->reason = (comity_stop_reason)reason;
-  return status;
+  run->reason = (comity_stop_reason)decided.reason;
+  run->admits = decided.admits != 0;
+  run->told_start = 0;
+  run->retries = 0;
+  comity_run_go(run, COMITY_STAGE_SAVE, run->at.round, comity_run_decided(run));
+  return COMITY_OK;
 }

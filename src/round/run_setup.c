@@ -42,6 +42,8 @@ static comity_status prepare_rules(comity_run_state *run) {
                  "%s: round.min_clients is %zu, but only %zu of %zu clients are selected in a round",
                  comity_config_origin(config, "round.min_clients"), run->min_clients, run->want,
                  run->federation->clients);
+  run->min_participants = (size_t)comity_config_integer(config, "round.min_participants");
+  run->max_retries = (size_t)comity_config_integer(config, "round.max_retries");
   run->evaluate_every = (size_t)comity_config_integer(config, "evaluate.every");
   run->evaluate_clients_every = (size_t)comity_config_integer(config, "evaluate.clients_every");
   comity_stop_rule_read(config, &run->stop_rule);
@@ -67,12 +69,26 @@ static size_t most_examples(const comity_run_state *run) {
  * from. */
 static bool announces(const comity_run_state *run) { return run->method.algorithm->server_announce != NULL; }
 
+static float *model_in_down(const comity_run_state *run) {
+  return run->down + run->method.protocol.down.field[run->method.down_model].offset;
+}
+
+comity_status comity_run_renew(comity_run_state *run) {
+  void *down = run->down;
+  COMITY_TRY(comity_comm_buffer_renew(run->comm, &down));
+  run->down = down;
+  if (run->global != NULL && !announces(run))
+    run->global = model_in_down(run);
+  return COMITY_OK;
+}
+
 static comity_status prepare_server(comity_run_state *run) {
   const comity_protocol *protocol = &run->method.protocol;
   if (announces(run))
     COMITY_TRY(COMITY_NEW(run->global, comity_model_parameters(run->model)));
   else
-    run->global = run->down + protocol->down.field[run->method.down_model].offset;
+    run->global = model_in_down(run);
+  COMITY_TRY(COMITY_NEW(run->gone, (size_t)comity_comm_size(run->comm)));
   COMITY_TRY(COMITY_NEW(run->server_state, protocol->server_state.length));
   COMITY_TRY(COMITY_NEW(run->combined, protocol->up.length));
   COMITY_TRY(COMITY_NEW(run->ledgers, (size_t)comity_comm_size(run->comm)));
@@ -142,12 +158,16 @@ void comity_run_close(comity_run_state *run) {
   comity_method_close(&run->method);
   comity_model_destroy(&run->model);
   comity_federation_destroy(&run->federation);
+  comity_report_clear(&run->mine);
   comity_report_clear(&run->report);
+  comity_run_forget_trouble(run);
+  for (int rank = 0; run->gone != NULL && rank < comity_comm_size(run->comm); rank++)
+    comity_free(run->gone[rank]);
   comity_message_clear(&run->closing);
   comity_comm_buffer_free(run->comm, run->down);
   void *owned[] = {run->job,          run->combined, run->global,    run->work,
                    run->server_state, run->cohort,   run->epochs_of, run->client_state,
-                   run->owner,        run->ledgers,  run->parts};
+                   run->owner,        run->ledgers,  run->parts,     run->gone};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
     comity_free(owned[i]);
   comity_logger_destroy(&run->logger);

@@ -1,0 +1,158 @@
+/* When the membership changes: the server says who goes on from where, and everybody goes there with the local work that
+ * still counts. */
+#include "run_impl.h"
+
+#include <string.h>
+
+/* ----------------------------------------------------------------------------------------------- watching */
+
+static const char *what_happened(comity_change change) {
+  switch (change) {
+  case COMITY_CHANGE_LOST:
+    return "is lost";
+  case COMITY_CHANGE_CORRUPT:
+    return "is excluded";
+  case COMITY_CHANGE_SLOW:
+    return "misses this round";
+  case COMITY_CHANGE_LEFT:
+    return "has left";
+  case COMITY_CHANGE_RETURNED:
+    return "is back";
+  case COMITY_CHANGE_JOINED:
+    return "has joined";
+  }
+  return "has changed";
+}
+
+static bool comes(comity_change change) {
+  return change == COMITY_CHANGE_RETURNED || change == COMITY_CHANGE_JOINED;
+}
+
+static void changed(void *self, int rank, comity_change change, const char *text) {
+  comity_run_state *run = self;
+  const char *host = comity_comm_host(run->comm, rank), *what = what_happened(change);
+  comity_progress_pause(run->progress);
+  comity_log(run->logger, comes(change) ? COMITY_LOG_INFO : COMITY_LOG_WARN,
+             "round %llu, %s: rank %d on %s %s%s%s", (unsigned long long)run->at.round,
+             comity_stage_name(run->at.stage), rank, host, what, text[0] == '\0' ? "" : ": ", text);
+  comity_free(run->gone[rank]);
+  run->gone[rank] = comes(change) ? NULL : comity_text("rank %d on %s %s: %s", rank, host, what, text);
+  run->known = run->known && !comes(change);
+}
+
+static void stalled(void *self, int rank, const char *text) {
+  comity_run_state *run = self;
+  (void)rank;
+  comity_progress_pause(run->progress);
+  comity_log(run->logger, COMITY_LOG_WARN, "round %llu, %s: everybody waits: %s",
+             (unsigned long long)run->at.round, comity_stage_name(run->at.stage), text);
+}
+
+comity_status comity_run_survive(comity_run_state *run) {
+  comity_watcher watcher = {
+      .self = run, .stage_name = comity_stage_name, .changed = changed, .stalled = stalled};
+  return comity_comm_survive(run->comm, comity_config_real(run->config, "comm.silence"), &watcher);
+}
+
+void comity_run_tell(comity_run_state *run, uint64_t client) {
+  comity_doing doing = {
+      .round = run->at.round, .client = client, .stage = run->at.stage, .done = (uint32_t)run->trained};
+  comity_comm_doing(run->comm, &doing);
+}
+
+/* ------------------------------------------------------------------------------------------- on the server */
+
+static size_t participants_here(const comity_run_state *run) {
+  return (size_t)comity_comm_present(run->comm) - (comity_comm_size(run->comm) > 1);
+}
+
+/* Whether to go on at all; if not the reason is noted. */
+static bool goes_on(comity_run_state *run) {
+  size_t here = participants_here(run);
+  if (here < run->min_participants)
+    comity_run_note(run, comity_fail(COMITY_ERR_QUORUM,
+                                     "round %llu: %zu of %d participants are left, but "
+                                     "round.min_participants is %zu",
+                                     (unsigned long long)run->at.round, here,
+                                     comity_comm_participants(run->comm), run->min_participants));
+  else if (run->retries > run->max_retries)
+    comity_run_note(run, comity_fail(COMITY_ERR_QUORUM,
+                                     "round %llu: it was interrupted %zu times, but round.max_retries is %zu",
+                                     (unsigned long long)run->at.round, run->retries, run->max_retries));
+  return run->trouble != COMITY_ERR_QUORUM;
+}
+
+static comity_point choose(const comity_run_state *run) {
+  return comity_point_choose(&(comity_standing){
+      .at = run->at, .recorded = run->recorded, .reason = run->reason, .known = run->known});
+}
+
+/* Say who goes on from where. A regrouping may let somebody in who needs the model first, or leave too few: then
+ * another one says so. */
+static comity_status lead(comity_run_state *run, comity_point *point) {
+  *point = choose(run);
+  run->retries += run->at.stage != COMITY_STAGE_ADMIT;
+  COMITY_TRY(comity_comm_regroup(run->comm, point));
+  comity_point other = choose(run);
+  if (run->reason == COMITY_STOP_NOT && point->stage != COMITY_STAGE_GIVE_UP && !goes_on(run))
+    other = (comity_point){.round = comity_point_complete(point), .stage = COMITY_STAGE_GIVE_UP};
+  if (other.stage == point->stage)
+    return COMITY_OK;
+  *point = other;
+  return comity_comm_regroup(run->comm, point);
+}
+
+static void say(const comity_run_state *run) {
+  comity_progress_pause(run->progress);
+  comity_log(run->logger, COMITY_LOG_INFO, "going on with round %llu, %s, with %zu of %d participants",
+             (unsigned long long)run->at.round, comity_stage_name(run->at.stage), participants_here(run),
+             comity_comm_participants(run->comm));
+}
+
+/* ------------------------------------------------------------------------------------------- on all ranks */
+
+/* The others went on without this rank: its updates are not wanted any more. */
+static comity_status come_back(comity_run_state *run, comity_point *point) {
+  comity_log(run->logger, COMITY_LOG_WARN, "round %llu: %s; asking to be let in again",
+             (unsigned long long)run->at.round, comity_error_message());
+  comity_run_forget_round(run);
+  comity_run_forget_trouble(run);
+  run->announced = COMITY_ROUND_NONE;
+  return comity_comm_knock(run->comm, point);
+}
+
+/* Go to the point. What is trained of a round that begins for all is forgotten; in one that has begun already, whoever
+ * was not there trains nobody until the server says so. */
+static void jump(comity_run_state *run, const comity_point *point) {
+  uint64_t complete = comity_point_complete(point);
+  bool begun = point->value == COMITY_NEXT_BEGUN;
+  if (point->value == COMITY_NEXT_OPEN)
+    comity_run_reopen_ledger(run);
+  run->told_start = 0;
+  if (run->begun > complete && !begun)
+    comity_run_forget_round(run);
+  comity_run_note(run, comity_run_complete(run, complete));
+  if (begun && run->begun != complete + 1)
+    comity_run_note(run, comity_run_begin_round(run, complete + 1, false));
+  run->reason = point->value >= COMITY_NEXT_DECIDED ? (comity_stop_reason)(point->value - COMITY_NEXT_DECIDED)
+                                                    : COMITY_STOP_NOT;
+  run->admits = false;
+  run->at = *point;
+}
+
+comity_status comity_run_regroup(comity_run_state *run) {
+  comity_point point = {0};
+  bool server = comity_comm_is_server(run->comm);
+  double since = comity_clock_now();
+  comity_status status = server ? lead(run, &point) : comity_comm_regroup(run->comm, &point);
+  if (status == COMITY_ERR_EXCLUDED)
+    status = come_back(run, &point);
+  COMITY_TRY(status);
+  COMITY_TRY(comity_run_renew(run));
+  comity_federation_regroup(run->federation);
+  jump(run, &point);
+  if (server)
+    say(run);
+  comity_run_book(run, COMITY_PHASE_WAIT, since);
+  return COMITY_OK;
+}
