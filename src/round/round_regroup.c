@@ -6,46 +6,43 @@
 
 /* ----------------------------------------------------------------------------------------------- watching */
 
-static const char *what_happened(comity_change change) {
-  switch (change) {
-  case COMITY_CHANGE_LOST:
-    return "is lost";
-  case COMITY_CHANGE_CORRUPT:
-    return "is excluded";
-  case COMITY_CHANGE_SLOW:
-    return "misses this round";
-  case COMITY_CHANGE_LEFT:
-    return "has left";
-  case COMITY_CHANGE_RETURNED:
-    return "is back";
-  case COMITY_CHANGE_JOINED:
-    return "has joined";
-  }
-  return "has changed";
-}
+/* What a change is called in the record, and in front of people. */
+static const struct {
+  comity_event_kind kind;
+  const char *text;
+} changes[] = {
+    [COMITY_CHANGE_LOST] = {COMITY_EVENT_LOST, "is lost"},
+    [COMITY_CHANGE_CORRUPT] = {COMITY_EVENT_CORRUPT, "is excluded"},
+    [COMITY_CHANGE_SLOW] = {COMITY_EVENT_SLOW, "misses the round"},
+    [COMITY_CHANGE_LEFT] = {COMITY_EVENT_LEFT, "has left"},
+    [COMITY_CHANGE_RETURNED] = {COMITY_EVENT_REJOINED, "is back"},
+    [COMITY_CHANGE_JOINED] = {COMITY_EVENT_JOINED, "has joined"},
+};
 
-static bool comes(comity_change change) {
-  return change == COMITY_CHANGE_RETURNED || change == COMITY_CHANGE_JOINED;
+/* Something that happened at the stage in hand. */
+static comity_event event_of(const comity_run_state *run, comity_event_kind kind, int rank) {
+  comity_event event = {.round = run->at.round, .kind = kind, .rank = rank, .client = COMITY_EVENT_NO_CLIENT};
+  snprintf(event.stage, sizeof event.stage, "%s", comity_stage_name(run->at.stage));
+  return event;
 }
 
 static void changed(void *self, int rank, comity_change change, const char *text) {
   comity_run_state *run = self;
-  const char *host = comity_comm_host(run->comm, rank), *what = what_happened(change);
-  comity_progress_pause(run->progress);
-  comity_log(run->logger, comes(change) ? COMITY_LOG_INFO : COMITY_LOG_WARN,
-             "round %llu, %s: rank %d on %s %s%s%s", (unsigned long long)run->at.round,
-             comity_stage_name(run->at.stage), rank, host, what, text[0] == '\0' ? "" : ": ", text);
+  bool comes = change == COMITY_CHANGE_RETURNED || change == COMITY_CHANGE_JOINED;
+  comity_event event = event_of(run, changes[change].kind, rank);
+  snprintf(event.text, sizeof event.text, "%s: rank %d %s%s%s", event.stage, rank, changes[change].text,
+           text[0] == '\0' ? "" : ": ", text);
+  comity_run_event(run, comes ? COMITY_LOG_INFO : COMITY_LOG_WARN, &event);
   comity_free(run->gone[rank]);
-  run->gone[rank] = comes(change) ? NULL : comity_text("rank %d on %s %s: %s", rank, host, what, text);
-  run->known = run->known && !comes(change);
+  run->gone[rank] = comes ? NULL : comity_text("rank %d %s: %s", rank, changes[change].text, text);
+  run->known = run->known && !comes;
 }
 
 static void stalled(void *self, int rank, const char *text) {
   comity_run_state *run = self;
-  (void)rank;
-  comity_progress_pause(run->progress);
-  comity_log(run->logger, COMITY_LOG_WARN, "round %llu, %s: everybody waits: %s",
-             (unsigned long long)run->at.round, comity_stage_name(run->at.stage), text);
+  comity_event event = event_of(run, COMITY_EVENT_STALLED, rank);
+  snprintf(event.text, sizeof event.text, "%s: everybody waits: %s", event.stage, text);
+  comity_run_event(run, COMITY_LOG_WARN, &event);
 }
 
 comity_status comity_run_survive(comity_run_state *run) {
@@ -102,11 +99,14 @@ static comity_status lead(comity_run_state *run, comity_point *point) {
   return comity_comm_regroup(run->comm, point);
 }
 
-static void say(const comity_run_state *run) {
-  comity_progress_pause(run->progress);
-  comity_log(run->logger, COMITY_LOG_INFO, "going on with round %llu, %s, with %zu of %d participants",
-             (unsigned long long)run->at.round, comity_stage_name(run->at.stage), participants_here(run),
-             comity_comm_participants(run->comm));
+/* What is done about it, and with whom. */
+static void say(comity_run_state *run, comity_stage cut) {
+  comity_event event = event_of(run, COMITY_EVENT_REPEATED, -1);
+  if (run->at.stage == COMITY_STAGE_GIVE_UP)
+    event.kind = COMITY_EVENT_BELOW_QUORUM;
+  snprintf(event.text, sizeof event.text, "%s was interrupted; going on with %s, with %zu of %d participants",
+           comity_stage_name(cut), event.stage, participants_here(run), comity_comm_participants(run->comm));
+  comity_run_event(run, COMITY_LOG_INFO, &event);
 }
 
 /* ------------------------------------------------------------------------------------------- on all ranks */
@@ -142,6 +142,7 @@ static void jump(comity_run_state *run, const comity_point *point) {
 
 comity_status comity_run_regroup(comity_run_state *run) {
   comity_point point = {0};
+  comity_stage cut = (comity_stage)run->at.stage;
   bool server = comity_comm_is_server(run->comm);
   double since = comity_clock_now();
   comity_status status = server ? lead(run, &point) : comity_comm_regroup(run->comm, &point);
@@ -151,8 +152,8 @@ comity_status comity_run_regroup(comity_run_state *run) {
   COMITY_TRY(comity_run_renew(run));
   comity_federation_regroup(run->federation);
   jump(run, &point);
-  if (server)
-    say(run);
+  if (server && cut != COMITY_STAGE_ADMIT)
+    say(run, cut);
   comity_run_book(run, COMITY_PHASE_WAIT, since);
   return COMITY_OK;
 }
