@@ -11,7 +11,8 @@ static bool save_is_due(const comity_run_state *run) {
   int64_t every = comity_config_integer(run->config, "checkpoint.every");
   if (run->reason != COMITY_STOP_NOT)
     return stops_early(run) || every > 0;
-  return every > 0 && run->round % (uint64_t)every == 0;
+  bool for_newcomers = run->admits && comity_run_states_move(run); /* they go on from the states in it */
+  return every > 0 && (for_newcomers || run->round % (uint64_t)every == 0);
 }
 
 comity_status comity_stage_save(comity_run_state *run) {

@@ -76,8 +76,8 @@ static comity_status evaluate(comity_run_state *run) {
   bool of_clients = clients_every > 0 ? due(run->round, clients_every, last)
                                       : !central && due(run->round, run->evaluate_every, last);
   const float *model = run->down + run->method.protocol.down.field[run->method.down_model].offset;
-  return comity_evaluation_run(run->evaluation, run->round, model, central && due(run->round, run->evaluate_every, last),
-                               of_clients);
+  return comity_evaluation_run(run->evaluation, run->round, model,
+                               central && due(run->round, run->evaluate_every, last), of_clients);
 }
 
 comity_status comity_stage_evaluate(comity_run_state *run) {

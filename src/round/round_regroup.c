@@ -123,7 +123,7 @@ static comity_status come_back(comity_run_state *run, comity_point *point) {
 
 /* Go to the point. What is trained of a round that begins for all is forgotten; in one that has begun already, whoever
  * was not there trains nobody until the server says so. */
-static void jump(comity_run_state *run, const comity_point *point) {
+static void jump(comity_run_state *run, const comity_point *point, comity_arrival arrival) {
   uint64_t complete = comity_point_complete(point);
   bool begun = point->value == COMITY_NEXT_BEGUN;
   if (point->value == COMITY_NEXT_OPEN)
@@ -132,6 +132,7 @@ static void jump(comity_run_state *run, const comity_point *point) {
   if (run->begun > complete && !begun)
     comity_run_forget_round(run);
   comity_run_note(run, comity_run_complete(run, complete));
+  comity_run_note(run, comity_run_rehost(run, arrival));
   if (begun && run->begun != complete + 1)
     comity_run_note(run, comity_run_begin_round(run, complete + 1, false));
   run->reason = point->value >= COMITY_NEXT_DECIDED ? (comity_stop_reason)(point->value - COMITY_NEXT_DECIDED)
@@ -146,12 +147,12 @@ comity_status comity_run_regroup(comity_run_state *run) {
   bool server = comity_comm_is_server(run->comm);
   double since = comity_clock_now();
   comity_status status = server ? lead(run, &point) : comity_comm_regroup(run->comm, &point);
+  comity_arrival arrival = status == COMITY_ERR_EXCLUDED ? COMITY_ARRIVAL_BACK : COMITY_ARRIVAL_NONE;
   if (status == COMITY_ERR_EXCLUDED)
     status = come_back(run, &point);
   COMITY_TRY(status);
   COMITY_TRY(comity_run_renew(run));
-  comity_federation_regroup(run->federation);
-  jump(run, &point);
+  jump(run, &point, arrival);
   if (server && cut != COMITY_STAGE_ADMIT)
     say(run, cut);
   comity_run_book(run, COMITY_PHASE_WAIT, since);

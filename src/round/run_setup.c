@@ -36,8 +36,6 @@ static comity_status prepare_rules(comity_run_state *run) {
                  comity_config_origin(config, "clients.assign"),
                  run->federation->shared ? "this algorithm keeps a state for each client"
                                          : "each silo's file is read by its own rank");
-  if (run->method.protocol.client_state.length > 0)
-    run->federation->reassign = false; /* nobody else has the states of a participant that is lost */
   run->balanced = movable && strcmp(assign, "fixed") != 0;
   run->min_clients = (size_t)comity_config_integer(config, "round.min_clients");
   COMITY_REQUIRE(run->min_clients <= run->want, COMITY_ERR_CONFIG,
