@@ -40,6 +40,8 @@ typedef struct comity_comm_options {
   const char
       *collectives; /* how long vectors travel: "tree" (also NULL), Comity's own; "mpi", MPI's. Must match
                               on all ranks */
+  bool
+      unchecked; /* long messages are taken for whole without a look; short ones never. Must match on all ranks */
 } comity_comm_options;
 
 /** Join a new communicator made from `base` (duplicated; the caller keeps `base`).
@@ -47,6 +49,15 @@ typedef struct comity_comm_options {
  *  \return COMITY_OK, COMITY_ERR_ARG, COMITY_ERR_MEMORY, COMITY_ERR_COMM */
 COMITY_API COMITY_MUST_CHECK comity_status comity_comm_new(MPI_Comm base, const comity_comm_options *options,
                                                            comity_comm **comm);
+/** In a process that comes later: a communicator as seen from slot `rank` of `size`, in which nobody is present
+ *  until comity_comm_knock has returned. Losses are survived from the start. Not collective.
+ *  \param[in] link     an intercommunicator whose remote rank 0 is the server; taken
+ *  \param[in] options  those of the others
+ *  \param[in] silence  as in comity_comm_survive
+ *  \return COMITY_OK, COMITY_ERR_ARG, COMITY_ERR_MEMORY, COMITY_ERR_COMM */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_arrive(MPI_Comm link, int rank, int size,
+                                                              const comity_comm_options *options,
+                                                              double silence, comity_comm **comm);
 /** Collective unless the communicator has failed. Accepts NULL. */
 COMITY_API void comity_comm_destroy(comity_comm **comm);
 
@@ -106,6 +117,9 @@ typedef struct comity_watcher {
   /** Half the silence has passed without a sign of life, or half the deadline of the stage: `text` says who is waited
    *  for. Once per wait. */
   void (*stalled)(void *self, int rank, const char *text);
+  /** A message was corrupt or does not come, and is asked for again: the operation is about to be interrupted though
+   *  nobody may be lost. */
+  void (*repeats)(void *self, int rank, const char *text);
 } comity_watcher;
 
 /** From here on, losing a member interrupts an operation instead of failing the communicator. Collective, and the same
@@ -147,8 +161,19 @@ COMITY_API bool comity_comm_hurried(const comity_comm *comm);
  *  reports to have done more. Not collective. */
 COMITY_API void comity_comm_set_alarm(comity_comm *comm, double seconds,
                                       void (*expired)(void *self, bool due), void *self);
+/** At the very end: kill what hangs on this host of processes that are no longer members, because launchers wait for them.
+ *  Not collective. */
+COMITY_API void comity_comm_clear_away(comity_comm *comm);
 /** Whether somebody was ever lost: then the process should not call MPI_Finalize, which may wait for them. */
 COMITY_API bool comity_comm_is_torn(const comity_comm *comm);
+/** Tell the server that this rank leaves for good, which interrupts the others. Not collective. */
+COMITY_API void comity_comm_leave(comity_comm *comm);
+/** On the server: another process, at rank 0 of the remote group of `link`, waits for this slot, which may be present or
+ *  not; the next regrouping admits it. Not collective.
+ *  \param[in] link  an intercommunicator, taken
+ *  \return COMITY_OK, COMITY_ERR_MEMORY, COMITY_ERR_COMM */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_offer(comity_comm *comm, int rank, MPI_Comm link,
+                                                             const char *host);
 /** A vector of comity_comm_buffer_new may be in the hands of an abandoned operation after a regrouping. Then it moves,
  *  with its content, to other memory. Call it for each such vector after comity_comm_regroup. Not collective.
  *  \param[in,out] memory  of comity_comm_buffer_new

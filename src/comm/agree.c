@@ -18,22 +18,27 @@ static cause cause_of(comity_status local) {
 
 /* Communication failed: two sentences are better than losing the first cause. */
 static comity_status explain(comity_status status, comity_status local, const cause *kept) {
-  return local == COMITY_OK
+  return local == COMITY_OK || status == COMITY_INTERRUPTED
              ? status
              : comity_fail(status, "%s (before that, on this rank: %s)", comity_error_message(), kept->text);
 }
 
-/* Whether a rank's status is that of the operation that failed: then there is nobody to tell. */
-static bool is_known(const comity_comm *comm, comity_status local) {
-  return local != COMITY_OK && local == comm->failure;
+/* Whether a rank's status is that of the operation that failed or was interrupted: then there is nobody to tell. */
+bool comity_call_is_known(const comity_comm *comm, comity_status local) {
+  return local == COMITY_INTERRUPTED || local == COMITY_ERR_SERVER ||
+         (local != COMITY_OK && local == comm->failure);
 }
 
 comity_status comity_call_verdict(comity_call *call, comity_status status) {
   uint64_t said = (uint64_t)status;
   char text[COMITY_COMM_MESSAGE_BYTES] = ""; /* whole, so that nothing else of this rank's memory travels */
-  if (call->comm->members.size == 1)
+  if (call->comm->members.count == 1)
     return status;
+  call->patient = true;
   COMITY_TRY(comity_call_tell(call, &said, sizeof said));
+  call->patient = false;
+  if (call->comm->watch.on)
+    call->comm->watch.hurried = false;
   if (said == COMITY_OK)
     return COMITY_OK;
   snprintf(text, sizeof text, "%s", comity_error_message());
@@ -45,7 +50,7 @@ comity_status comity_comm_agree(comity_comm *comm, comity_status local) {
   comity_call call;
   comity_gathered none;
   comity_status worst;
-  if (is_known(comm, local))
+  if (comity_call_is_known(comm, local))
     return local;
   cause kept = cause_of(local);
   comity_status status = comity_call_begin(comm, COMITY_OPERATION_AGREE, &call);
@@ -65,7 +70,7 @@ comity_status comity_comm_report(comity_comm *comm, comity_status local, const v
   comity_call call;
   comity_status worst;
   *gathered = (comity_gathered){0};
-  if (is_known(comm, local))
+  if (comity_call_is_known(comm, local))
     return local;
   cause kept = cause_of(local);
   comity_status status = comity_call_begin(comm, COMITY_OPERATION_AGREE, &call);
@@ -81,7 +86,7 @@ comity_status comity_comm_report(comity_comm *comm, comity_status local, const v
 
 comity_status comity_comm_verdict(comity_comm *comm, comity_status status) {
   comity_call call;
-  if (is_known(comm, status))
+  if (comity_call_is_known(comm, status))
     return status;
   COMITY_TRY(comity_call_begin(comm, COMITY_OPERATION_AGREE, &call));
   return comity_call_end(&call, sizeof(uint64_t), comity_call_verdict(&call, status));

@@ -2,10 +2,13 @@
  * up. */
 #include "comm_impl.h"
 
+#include <string.h>
+
 /* Stands before the memory that the caller gets, on a cache line of its own. */
 struct comity_buffer {
   _Alignas(64) comity_buffer *next;
   size_t bytes;
+  bool tainted; /* operations that were given up may still use it */
 };
 
 comity_status comity_comm_buffer_new(comity_comm *comm, size_t bytes, void **memory) {
@@ -22,7 +25,7 @@ comity_status comity_comm_buffer_new(comity_comm *comm, size_t bytes, void **mem
 }
 
 void comity_comm_buffer_free(comity_comm *comm, void *memory) {
-  if (memory == NULL || comm->failure != COMITY_OK) /* MPI may still use it */
+  if (memory == NULL || comity_comm_is_torn(comm)) /* MPI may still use it */
     return;
   comity_buffer **at = &comm->buffers;
   while (*at != NULL && (void *)(*at + 1) != memory)
@@ -45,4 +48,20 @@ bool comity_comm_owns(const comity_comm *comm, const void *data, size_t bytes) {
       return true;
   }
   return false;
+}
+
+void comity_comm_taint_buffers(comity_comm *comm) {
+  for (comity_buffer *at = comm->buffers; at != NULL; at = at->next)
+    at->tainted = true;
+}
+
+comity_status comity_comm_buffer_renew(comity_comm *comm, void **memory) {
+  const comity_buffer *old = (comity_buffer *)*memory - 1;
+  void *fresh = NULL;
+  if (!old->tainted)
+    return COMITY_OK;
+  COMITY_TRY(comity_comm_buffer_new(comm, old->bytes, &fresh));
+  memcpy(fresh, *memory, old->bytes);
+  *memory = fresh;
+  return COMITY_OK;
 }

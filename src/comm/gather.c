@@ -8,10 +8,9 @@ typedef struct entry {
   uint64_t member, status, text, data; /* text and data: bytes that follow */
 } entry;
 
-/* What one message of a bundle begins with: the length of the bundle. The bundle follows, as much as there is
- * room for in the head, then in pieces. */
-typedef uint64_t size_head;
-enum { IN_HEAD = COMITY_COMM_HEAD - sizeof(size_head) };
+/* What one message of a bundle begins with: the seal of the bundle, which says its length. The bundle follows, as much
+ * as there is room for in the head, then in pieces. */
+enum { IN_HEAD = COMITY_COMM_HEAD - sizeof(comity_seal) };
 
 typedef struct bundle {
   uint8_t *bytes;
@@ -30,7 +29,8 @@ static comity_status name_missing(const comity_call *call, const MPI_Request *re
   for (int c = 0; c < tree->count; c++) {
     if (requests[c] == MPI_REQUEST_NULL)
       continue;
-    int first = tree->child[c], last = tree->child[c + 1] - 1;
+    int first = call->comm->members.list[tree->child[c]],
+        last = call->comm->members.list[tree->child[c + 1] - 1];
     all = used < sizeof who - 64;
     if (all)
       used += (size_t)snprintf(who + used, sizeof who - used,
@@ -55,7 +55,8 @@ static comity_status receive_heads(comity_call *call, MPI_Request *requests) {
     comity_status status = comity_call_wait(call, &requests[c], tree->child[c], tree->child[c + 1]);
     for (int later = c + 1; later < tree->count && status == COMITY_ERR_TIMEOUT; later++) {
       int done;
-      COMITY_TRY(comity_call_check(call, MPI_Test(&requests[later], &done, MPI_STATUS_IGNORE), "MPI_Test"));
+      COMITY_TRY(comity_call_check(call, MPI_Test(&requests[later], &done, MPI_STATUS_IGNORE), "MPI_Test",
+                                   tree->child[later]));
     }
     if (status == COMITY_ERR_TIMEOUT)
       return name_missing(call, requests);
@@ -65,10 +66,21 @@ static comity_status receive_heads(comity_call *call, MPI_Request *requests) {
   return COMITY_OK;
 }
 
-static size_head length_of(const comity_comm *comm, int child) {
-  size_head length;
-  memcpy(&length, comm->heads + (size_t)child * COMITY_COMM_HEAD, sizeof length);
-  return length;
+static comity_seal seal_of(const comity_comm *comm, int child) {
+  comity_seal seal;
+  memcpy(&seal, comm->heads + (size_t)child * COMITY_COMM_HEAD, sizeof seal);
+  return seal;
+}
+
+/* Before a length is believed. */
+static comity_status check_seals(const comity_call *call) {
+  const comity_comm *comm = call->comm;
+  for (int c = 0; c < comm->wide.count; c++) {
+    comity_seal seal = seal_of(comm, c);
+    if (!comity_call_sealed(call, &seal, seal.digest, seal.length))
+      return comity_call_corrupt(call, comm->wide.child[c]);
+  }
+  return COMITY_OK;
 }
 
 /* What did not fit into the head, piece by piece through a slot; `into` NULL drops it. */
@@ -78,27 +90,31 @@ static comity_status receive_rest(const comity_call *call, int peer, uint8_t *in
     size_t bytes = length - at < comm->piece ? length - at : comm->piece;
     MPI_Request request;
     COMITY_TRY(comity_call_receive(call, peer, comm->slots, bytes, &request));
-    COMITY_TRY(comity_call_wait(call, &request, peer, peer + 1));
+    comity_status status = comity_call_wait(call, &request, peer, peer + 1);
+    COMITY_TRY(comity_call_abandon_receives(call, &request, 1, status));
     if (into != NULL)
       memcpy(into + at, comm->slots, bytes);
   }
   return COMITY_OK;
 }
 
+static comity_status send_to_parent(const comity_call *call, const uint8_t *memory, size_t bytes) {
+  int parent = call->comm->wide.parent;
+  MPI_Request request;
+  COMITY_TRY(comity_call_send(call, parent, memory, bytes, &request));
+  return comity_call_abandon_sends(call, &request, 1, comity_call_wait(call, &request, parent, parent + 1));
+}
+
 static comity_status send_bundle(const comity_call *call, const bundle *all) {
   comity_comm *comm = call->comm;
-  int parent = comm->wide.parent;
-  size_head length = all->length;
-  MPI_Request request;
-  memcpy(comm->head, &length, sizeof length);
-  memcpy(comm->head + sizeof length, all->bytes, in_head(all->length));
-  COMITY_TRY(comity_call_send(call, parent, comm->head, sizeof length + in_head(all->length), &request));
-  COMITY_TRY(comity_call_wait(call, &request, parent, parent + 1));
+  comity_seal seal = comity_call_seal(call, comity_digest(all->bytes, all->length, 0), all->length);
+  memcpy(comm->head, &seal, sizeof seal);
+  memcpy(comm->head + sizeof seal, all->bytes, in_head(all->length));
+  COMITY_TRY(send_to_parent(call, comm->head, sizeof seal + in_head(all->length)));
   for (size_t at = in_head(all->length); at < all->length; at += comm->piece) {
     size_t bytes = all->length - at < comm->piece ? all->length - at : comm->piece;
     memcpy(comm->slots, all->bytes + at, bytes);
-    COMITY_TRY(comity_call_send(call, parent, comm->slots, bytes, &request));
-    COMITY_TRY(comity_call_wait(call, &request, parent, parent + 1));
+    COMITY_TRY(send_to_parent(call, comm->slots, bytes));
   }
   return COMITY_OK;
 }
@@ -121,59 +137,88 @@ static comity_status begin_bundle(const comity_comm *comm, comity_status local, 
   return COMITY_OK;
 }
 
+/* One child's bundle, behind those before it; without room for it, it is dropped. */
+static comity_status receive_bundle(comity_call *call, int c, bool room, bundle *all) {
+  comity_comm *comm = call->comm;
+  comity_seal seal = seal_of(comm, c);
+  size_t first = in_head(seal.length);
+  uint8_t *into = room ? all->bytes + all->length : NULL;
+  if (room)
+    memcpy(into, comm->heads + (size_t)c * COMITY_COMM_HEAD + sizeof seal, first);
+  COMITY_TRY(receive_rest(call, comm->wide.child[c], room ? into + first : NULL, seal.length - first));
+  if (room && comity_digest(into, seal.length, 0) != seal.digest)
+    return comity_call_corrupt(call, comm->wide.child[c]);
+  all->length += room ? seal.length : 0;
+  return COMITY_OK;
+}
+
 /* This member's entry and those of all behind it. Without the memory for them they are dropped, and the entry
  * says so. */
 static comity_status collect(comity_call *call, comity_status local, const void *data, size_t bytes,
                              bundle *all) {
   comity_comm *comm = call->comm;
   const comity_tree *tree = &comm->wide;
-  MPI_Request requests[COMITY_TREE_WIDE];
+  MPI_Request requests[COMITY_TREE_CHILDREN];
   size_t more = 0;
-  COMITY_TRY(receive_heads(call, requests));
   for (int c = 0; c < tree->count; c++)
-    if (__builtin_add_overflow(more, length_of(comm, c), &more))
+    requests[c] = MPI_REQUEST_NULL;
+  comity_status status = receive_heads(call, requests);
+  COMITY_TRY(comity_call_abandon_receives(call, requests, (size_t)tree->count, status));
+  COMITY_TRY(check_seals(call));
+  for (int c = 0; c < tree->count; c++)
+    if (__builtin_add_overflow(more, seal_of(comm, c).length, &more))
       more = SIZE_MAX;
-  comity_status status = begin_bundle(comm, local, data, bytes, more, all);
+  status = begin_bundle(comm, local, data, bytes, more, all);
   bool room = status == COMITY_OK;
   if (!room)
     COMITY_TRY(begin_bundle(comm, local > status ? local : status, NULL, 0, 0, all));
-  for (int c = 0; c < tree->count; c++) {
-    size_t length = length_of(comm, c), first = in_head(length);
-    uint8_t *into = room ? all->bytes + all->length : NULL;
-    if (room)
-      memcpy(into, comm->heads + (size_t)c * COMITY_COMM_HEAD + sizeof(size_head), first);
-    COMITY_TRY(receive_rest(call, tree->child[c], room ? into + first : NULL, length - first));
-    all->length += room ? length : 0;
-  }
+  for (int c = 0; c < tree->count; c++)
+    COMITY_TRY(receive_bundle(call, c, room, all));
   return COMITY_OK;
 }
 
-/* On the server: leave only the data, by member, and the most severe failure in the error record. */
-static comity_status unpack(const comity_comm *comm, bundle *all, comity_gathered *gathered) {
-  comity_status worst = COMITY_OK;
-  size_t size = (size_t)comm->members.size, end = 0;
+/* Where each rank's entry begins; ranks that are absent have none. */
+static void find_entries(const bundle *all, size_t size, size_t *found) {
   entry next;
-  COMITY_TRY(COMITY_NEW(gathered->offset, size + 1));
-  for (size_t at = 0, i = 0; at < all->length; i++) {
+  for (size_t rank = 0; rank < size; rank++)
+    found[rank] = SIZE_MAX;
+  for (size_t at = 0; at < all->length; at += sizeof next + next.text + next.data) {
     memcpy(&next, all->bytes + at, sizeof next);
+    if (next.member < size)
+      found[next.member] = at;
+  }
+}
+
+/* On the server: the data by rank, and the most severe failure in the error record. */
+static comity_status unpack(const comity_comm *comm, const bundle *all, comity_gathered *gathered) {
+  comity_status worst = COMITY_OK, status = COMITY_OK;
+  size_t size = (size_t)comm->members.size, end = 0, *found;
+  COMITY_TRY(COMITY_NEW(found, size));
+  COMITY_TRY_OR(done, COMITY_NEW(gathered->offset, size + 1));
+  COMITY_TRY_OR(done, COMITY_NEW(gathered->bytes, all->length));
+  find_entries(all, size, found);
+  for (size_t rank = 0; rank < size; rank++) {
+    entry next;
+    gathered->offset[rank] = gathered->offset[rank + 1] = end;
+    if (found[rank] == SIZE_MAX)
+      continue;
+    const uint8_t *at = all->bytes + found[rank];
+    memcpy(&next, at, sizeof next);
     at += sizeof next;
     if ((comity_status)next.status > worst) {
       worst = (comity_status)next.status;
       if (size > 1)
-        comity_fail(worst, "rank %llu: %.*s", (unsigned long long)next.member, (int)next.text,
-                    (const char *)all->bytes + at);
+        comity_fail(worst, "rank %zu: %.*s", rank, (int)next.text, (const char *)at);
     }
-    at += next.text;
-    memmove(all->bytes + end, all->bytes + at, next.data);
-    gathered->offset[i] = end;
-    at += next.data;
+    if (next.data > 0)
+      memcpy(gathered->bytes + end, at + next.text, next.data);
     end += next.data;
-    gathered->offset[i + 1] = end;
+    gathered->offset[rank + 1] = end;
   }
   gathered->count = size;
-  gathered->bytes = all->bytes;
-  all->bytes = NULL;
-  return worst;
+done:
+  comity_free(found);
+  return status == COMITY_OK ? worst : status;
 }
 
 comity_status comity_call_report(comity_call *call, comity_status local, const void *data, size_t bytes,
@@ -181,6 +226,7 @@ comity_status comity_call_report(comity_call *call, comity_status local, const v
   bundle mine = {0};
   *all = (comity_gathered){0};
   *worst = local;
+  call->patient = true;
   comity_status status = collect(call, local, data, local == COMITY_OK ? bytes : 0, &mine);
   if (status == COMITY_OK && !comity_comm_is_server(call->comm))
     status = send_bundle(call, &mine);

@@ -1,6 +1,9 @@
 /* The address table: who belongs to the federation and where each member is reached. */
 #include "comm_impl.h"
 
+/* Operations of one epoch that tags can tell apart. */
+enum { SEQUENCE_BITS = 12, TAG_BITS = 15, MOST_TAG_BITS = 30 };
+
 static comity_status fail(int code, const char *function) {
   char text[MPI_MAX_ERROR_STRING] = "";
   int length = 0;
@@ -8,7 +11,25 @@ static comity_status fail(int code, const char *function) {
   return comity_fail(COMITY_ERR_COMM, "joining the communicator: %s: %s", function, text);
 }
 
+static comity_status make_slots(comity_members *members, int size) {
+  members->size = size;
+  COMITY_TRY(COMITY_NEW(members->address, (size_t)size));
+  COMITY_TRY(COMITY_NEW(members->present, (size_t)size));
+  COMITY_TRY(COMITY_NEW(members->linked, (size_t)size));
+  return COMITY_NEW(members->list, (size_t)size);
+}
+
+/* Any MPI has 15 bits for a tag; most have more, and epochs are then told apart for longer. */
+static int epochs_of(MPI_Comm comm) {
+  int *most = NULL, found = 0, bits = TAG_BITS;
+  if (MPI_Comm_get_attr(comm, MPI_TAG_UB, (void *)&most, &found) == MPI_SUCCESS && found != 0)
+    while (bits < MOST_TAG_BITS && *most >= (1 << (bits + 1)) - 1)
+      bits++;
+  return 1 << (bits - 1 - SEQUENCE_BITS);
+}
+
 comity_status comity_members_init(comity_members *members, MPI_Comm base) {
+  int size = 0;
   *members = (comity_members){.whole = MPI_COMM_NULL};
   int code = MPI_Comm_dup(base, &members->whole);
   if (code != MPI_SUCCESS) {
@@ -17,20 +38,53 @@ comity_status comity_members_init(comity_members *members, MPI_Comm base) {
   }
   MPI_Comm_set_errhandler(members->whole, MPI_ERRORS_RETURN);
   MPI_Comm_rank(members->whole, &members->rank);
-  MPI_Comm_size(members->whole, &members->size);
-  COMITY_TRY(COMITY_NEW(members->address, (size_t)members->size));
-  for (int i = 0; i < members->size; i++)
+  MPI_Comm_size(members->whole, &size);
+  COMITY_TRY(make_slots(members, size));
+  members->epochs = epochs_of(members->whole);
+  for (int i = 0; i < size; i++) {
     members->address[i] = (comity_address){members->whole, i};
+    members->present[i] = members->linked[i] = true;
+  }
+  comity_members_order(members);
   return COMITY_OK;
 }
 
-/* Any MPI has 15 bits for a tag. */
+comity_status comity_members_init_link(comity_members *members, MPI_Comm link, int rank, int size) {
+  *members = (comity_members){.whole = MPI_COMM_NULL, .rank = rank};
+  COMITY_TRY(make_slots(members, size));
+  members->epochs = epochs_of(link);
+  for (int i = 0; i < size; i++)
+    members->address[i] = (comity_address){MPI_COMM_NULL, MPI_PROC_NULL};
+  members->address[COMITY_COMM_SERVER] = (comity_address){link, 0};
+  comity_members_order(members);
+  return COMITY_OK;
+}
+
+void comity_members_order(comity_members *members) {
+  members->count = members->links = 0;
+  members->place = -1;
+  for (int linked = 1; linked >= 0; linked--) {
+    for (int rank = 0; rank < members->size; rank++)
+      if (members->present[rank] && members->linked[rank] == (linked == 1)) {
+        if (rank == members->rank)
+          members->place = members->count;
+        members->list[members->count++] = rank;
+      }
+    if (linked == 1)
+      members->links = members->count;
+  }
+}
+
 int comity_members_tag(const comity_members *members, uint64_t sequence) {
-  return (int)(members->epoch % (1 << 3) << 12 | sequence % (1 << 12));
+  uint64_t epoch = members->epoch % (uint64_t)members->epochs;
+  return 1 + (int)(epoch << SEQUENCE_BITS | sequence % (1 << SEQUENCE_BITS));
 }
 
 void comity_members_clear(comity_members *members) {
   comity_free(members->address);
+  comity_free(members->present);
+  comity_free(members->linked);
+  comity_free(members->list);
   if (members->whole != MPI_COMM_NULL)
     MPI_Comm_free(&members->whole);
 }

@@ -43,7 +43,7 @@ static comity_status begin(const stream *s, size_t i, MPI_Request *request) {
     if (!s->direct && server)
       memcpy(place, s->data + i * s->piece, length(s, i));
     int code = MPI_Ibcast(place, (int)length(s, i), MPI_BYTE, COMITY_COMM_SERVER, members->whole, request);
-    return comity_call_check(s->call, code, "MPI_Ibcast");
+    return comity_call_check(s->call, code, "MPI_Ibcast", -1);
   }
   if (server && s->sum->how->only_receives)
     memset(place, 0, length(s, i));
@@ -53,7 +53,7 @@ static comity_status begin(const stream *s, size_t i, MPI_Request *request) {
   int code = MPI_Ireduce(server ? MPI_IN_PLACE : place, server ? place : NULL, count,
                          s->sum->number == &comity_number_word ? MPI_UINT64_T : MPI_FLOAT, MPI_SUM,
                          COMITY_COMM_SERVER, members->whole, request);
-  return comity_call_check(s->call, code, "MPI_Ireduce");
+  return comity_call_check(s->call, code, "MPI_Ireduce", -1);
 }
 
 static void finish(const stream *s, size_t i) {
@@ -88,12 +88,19 @@ static comity_status run(comity_call *call, const comity_sum *sum, void *data, s
   return COMITY_OK;
 }
 
+/* MPI's collectives cannot be called back. */
+static comity_status finished(const comity_call *call, comity_status status) {
+  if (status != COMITY_OK)
+    call->comm->torn = call->comm->tainted = true;
+  return status;
+}
+
 static comity_status broadcast(comity_call *call, void *data, size_t bytes) {
-  return run(call, NULL, data, bytes);
+  return finished(call, run(call, NULL, data, bytes));
 }
 
 static comity_status sum(comity_call *call, const comity_sum *sum) {
-  return run(call, sum, sum->data, sum->count * sum->number->bytes);
+  return finished(call, run(call, sum, sum->data, sum->count * sum->number->bytes));
 }
 
 const comity_collectives comity_collectives_mpi = {.name = "mpi", .broadcast = broadcast, .sum = sum};

@@ -1,9 +1,14 @@
 /* Down and up: broadcast from the server, sums onto it. */
 #include "comm_impl.h"
 
+/* MPI's own collectives know nothing of changed members. */
+static const comity_collectives *collectives_of(const comity_comm *comm) {
+  return comm->members.epoch == 0 ? comm->collectives : &comity_collectives_tree;
+}
+
 static comity_status broadcast(comity_call *call, void *data, size_t bytes) {
   const comity_comm *comm = call->comm;
-  return comm->members.size == 1 ? COMITY_OK : comm->collectives->broadcast(call, data, bytes);
+  return comm->members.count == 1 ? COMITY_OK : collectives_of(comm)->broadcast(call, data, bytes);
 }
 
 comity_status comity_comm_broadcast(comity_comm *comm, void *data, size_t bytes) {
@@ -15,7 +20,7 @@ comity_status comity_comm_broadcast(comity_comm *comm, void *data, size_t bytes)
 comity_status comity_comm_broadcast_status(comity_comm *comm, comity_status status, void *data,
                                            size_t bytes) {
   comity_call call;
-  if (status != COMITY_OK && status == comm->failure)
+  if (comity_call_is_known(comm, status))
     return status;
   COMITY_TRY(comity_call_begin(comm, COMITY_OPERATION_BROADCAST, &call));
   status = comity_call_verdict(&call, status);
@@ -39,8 +44,8 @@ static comity_status sum_by(comity_comm *comm, const comity_sum *sum) {
   comity_status status = COMITY_OK;
   size_t bytes = sum->count * sum->number->bytes;
   COMITY_TRY(comity_call_begin(comm, COMITY_OPERATION_SUM, &call));
-  if (comm->members.size > 1)
-    status = comm->collectives->sum(&call, sum);
+  if (comm->members.count > 1)
+    status = collectives_of(comm)->sum(&call, sum);
   else if (sum->how->add != NULL || sum->how->take != NULL)
     sum_alone(comm, sum);
   return comity_call_end(&call, bytes, status);

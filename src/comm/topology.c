@@ -15,17 +15,24 @@ static void split(comity_tree *tree, int first, int end, int fan_out) {
   tree->child[tree->count] = end;
 }
 
-comity_tree comity_tree_at(int member, int size, int fan_out) {
+comity_tree comity_tree_at(int place, int linked, int size, int fan_out) {
   comity_tree tree = {.parent = -1};
-  split(&tree, 0, size, fan_out);
-  for (int at = 0; at != member;) {
+  if (place >= linked) {
+    tree.parent = 0;
+    tree.child[0] = place + 1;
+    return tree;
+  }
+  split(&tree, 0, linked, fan_out);
+  for (int at = 0; at != place;) {
     int i = tree.count - 1;
-    while (tree.child[i] > member)
+    while (tree.child[i] > place)
       i--;
     tree.parent = at;
     at = tree.child[i];
     split(&tree, at, tree.child[i + 1], fan_out);
   }
+  for (int single = linked; place == 0 && single < size; single++)
+    tree.child[++tree.count] = single + 1;
   return tree;
 }
 
@@ -49,7 +56,7 @@ int comity_tree_fan_out(int size, size_t bytes, size_t most) {
 size_t comity_tree_piece(int size, size_t bytes, size_t most) {
   if (bytes <= COMITY_COMM_SHORT && bytes <= most)
     return COMITY_COMM_SHORT;
-  int depth = comity_tree_depth(size, comity_tree_fan_out(size, bytes, most));
+  int depth = comity_tree_depth(size < 2 ? 2 : size, comity_tree_fan_out(size, bytes, most));
   size_t piece = bytes / (size_t)(PIECES_PER_LEVEL * depth) / 64 * 64;
   piece = piece < SMALLEST_PIECE ? SMALLEST_PIECE : piece;
   return piece < most ? piece : most;

@@ -18,12 +18,27 @@ static comity_status give_up(const comity_call *call, comity_status status) {
   return status;
 }
 
-comity_status comity_call_check(const comity_call *call, int code, const char *function) {
+/* The place `peer` cannot be reached any more; -1 = nobody knows who. */
+static comity_status broken(const comity_call *call, int peer, const char *text) {
+  comity_comm *comm = call->comm;
+  int rank = peer < 0 ? comm->members.rank : comm->members.list[peer];
+  if (comm->members.rank != COMITY_COMM_SERVER && rank == COMITY_COMM_SERVER)
+    return comity_fail(COMITY_ERR_SERVER, "rank %d: the server cannot be reached any more: %s",
+                       comm->members.rank, text);
+  if (!comity_comm_is_server(comm))
+    return comity_watch_complain(comm, COMITY_NOTICE_STUCK, rank, text);
+  comity_watch_leave(comm, rank, COMITY_CHANGE_LOST, text);
+  return COMITY_INTERRUPTED;
+}
+
+comity_status comity_call_check(const comity_call *call, int code, const char *function, int peer) {
   if (code == MPI_SUCCESS)
     return COMITY_OK;
   char text[MPI_MAX_ERROR_STRING] = "unknown error";
   int length = 0;
   MPI_Error_string(code, text, &length);
+  if (call->comm->watch.on)
+    return broken(call, peer, text);
   comity_fail(COMITY_ERR_COMM, "%s: %s failed in epoch %llu on rank %d: %s",
               comity_operation_name(call->operation), function, (unsigned long long)call->comm->members.epoch,
               call->comm->members.rank, text);
@@ -39,6 +54,39 @@ comity_status comity_call_timeout(const comity_call *call, const char *who) {
   return give_up(call, COMITY_ERR_TIMEOUT);
 }
 
+comity_status comity_call_corrupt(const comity_call *call, int peer) {
+  comity_comm *comm = call->comm;
+  int rank = comm->members.list[peer];
+  if (comm->watch.on)
+    return comity_watch_complain(comm, COMITY_NOTICE_CORRUPT, rank, comity_operation_name(call->operation));
+  comity_fail(COMITY_ERR_COMM, "%s: a message from rank %d did not arrive at rank %d as it was sent",
+              comity_operation_name(call->operation), rank, comm->members.rank);
+  return give_up(call, COMITY_ERR_COMM);
+}
+
+comity_status comity_call_abandon_sends(const comity_call *call, const MPI_Request *requests, size_t count,
+                                        comity_status status) {
+  for (size_t i = 0; i < count && status != COMITY_OK; i++)
+    call->comm->torn = call->comm->torn || requests[i] != MPI_REQUEST_NULL;
+  return status;
+}
+
+/* A receive can be called back unless its message has begun to arrive. */
+comity_status comity_call_abandon_receives(const comity_call *call, MPI_Request *requests, size_t count,
+                                           comity_status status) {
+  comity_comm *comm = call->comm;
+  for (size_t i = 0; i < count && status != COMITY_OK; i++) {
+    int done = 0;
+    if (requests[i] == MPI_REQUEST_NULL)
+      continue;
+    comm->torn = true;
+    if (MPI_Cancel(&requests[i]) != MPI_SUCCESS ||
+        MPI_Test(&requests[i], &done, MPI_STATUS_IGNORE) != MPI_SUCCESS || !done)
+      comm->tainted = true;
+  }
+  return status;
+}
+
 static comity_status nobody_came(const comity_call *call, int first, int end) {
   char who[80];
   if (end - first == 1)
@@ -48,26 +96,41 @@ static comity_status nobody_came(const comity_call *call, int first, int end) {
   return comity_call_timeout(call, who);
 }
 
+/* Where losses are survived: whether to go on waiting. The server acts first on what others wait for as well. */
+static comity_status watch(const comity_call *call, double begun, double now, int first) {
+  comity_comm *comm = call->comm;
+  bool server = comity_comm_is_server(comm);
+  if (now >= comm->watch.next)
+    comity_watch_tend(comm, now);
+  COMITY_TRY(comity_watch_status(comm));
+  if (call->patient || now - begun < (server ? 1 : 2) * comm->watch.silence)
+    return COMITY_OK;
+  return comity_watch_complain(comm, COMITY_NOTICE_STUCK, comm->members.list[first],
+                               comity_operation_name(call->operation));
+}
+
 comity_status comity_call_wait(const comity_call *call, MPI_Request *request, int first, int end) {
   double begun = 0;
   for (;;) {
     for (int i = 0; i < TESTS_PER_WAKE; i++) {
       int done = 0;
-      COMITY_TRY(comity_call_check(call, MPI_Test(request, &done, MPI_STATUS_IGNORE), "MPI_Test"));
+      COMITY_TRY(comity_call_check(call, MPI_Test(request, &done, MPI_STATUS_IGNORE), "MPI_Test", first));
       if (done)
         return COMITY_OK;
     }
     double now = comity_clock_now(), left = call->deadline - now;
-    if (left <= 0)
-      return nobody_came(call, first, end);
     if (begun == 0)
       begun = now;
+    if (call->comm->watch.on)
+      COMITY_TRY(watch(call, begun, now, first));
+    else if (left <= 0)
+      return nobody_came(call, first, end);
     if (now - begun < (call->moving ? SPIN_WHEN_MOVING : SPIN)) {
       sched_yield();
       continue;
     }
     double sleep = SLEEP_SHARE * (now - begun);
     sleep = sleep < SHORTEST_SLEEP ? SHORTEST_SLEEP : sleep > LONGEST_SLEEP ? LONGEST_SLEEP : sleep;
-    comity_clock_sleep(sleep < left ? sleep : left);
+    comity_clock_sleep(sleep < left || call->comm->watch.on ? sleep : left);
   }
 }

@@ -8,7 +8,7 @@ enum { FAN_OUTS_COUNT = sizeof FAN_OUTS / sizeof *FAN_OUTS, MOST = 200 };
 
 /* Check the subtree [first, end) and return how deep it is. */
 static int check_subtree(int first, int end, int parent, int size, int fan_out) {
-  comity_tree tree = comity_tree_at(first, size, fan_out);
+  comity_tree tree = comity_tree_at(first, size, size, fan_out);
   int depth = 0;
   assert_int_equal(tree.parent, parent);
   assert_true(tree.count <= fan_out);
@@ -65,7 +65,24 @@ static void the_time_of_a_long_vector_hardly_depends_on_the_number_of_members(vo
   }
 }
 
+static void places_that_are_not_linked_are_children_of_the_server(void **state) {
+  (void)state;
+  comity_tree root = comity_tree_at(0, 5, 8, 2), single = comity_tree_at(6, 5, 8, 2);
+  assert_int_equal(root.count, 5);
+  assert_int_equal(root.child[2], 5);
+  assert_int_equal(root.child[4], 7);
+  assert_int_equal(root.child[5], 8);
+  assert_int_equal(single.parent, 0);
+  assert_int_equal(single.count, 0);
+  assert_int_equal(single.child[0], 7);
+  for (int place = 1; place < 5; place++) {
+    comity_tree with = comity_tree_at(place, 5, 8, 2), without = comity_tree_at(place, 5, 5, 2);
+    assert_memory_equal(&with, &without, sizeof with);
+  }
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(places_that_are_not_linked_are_children_of_the_server),
     cmocka_unit_test(every_member_has_one_parent_and_a_range_below_it),
     cmocka_unit_test(a_chain_is_a_line_and_a_wide_tree_is_flat),
     cmocka_unit_test(pieces_are_whole_lines_and_never_larger_than_allowed),
