@@ -25,6 +25,7 @@
 #include <mpi.h>
 
 #include <comity/core.h>
+#include <comity/fault.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -161,6 +162,8 @@ COMITY_API bool comity_comm_hurried(const comity_comm *comm);
  *  reports to have done more. Not collective. */
 COMITY_API void comity_comm_set_alarm(comity_comm *comm, double seconds,
                                       void (*expired)(void *self, bool due), void *self);
+/** Messages to this rank are corrupt as the schedule says. Not collective. \param[in] faults  borrowed; may be NULL */
+COMITY_API void comity_comm_set_faults(comity_comm *comm, const comity_faults *faults);
 /** At the very end: kill what hangs on this host of processes that are no longer members, because launchers wait for them.
  *  Not collective. */
 COMITY_API void comity_comm_clear_away(comity_comm *comm);

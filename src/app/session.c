@@ -85,24 +85,30 @@ done:
   return status;
 }
 
-static comity_status with_job(comity_comm *comm, const char *path, char *const *overrides, size_t count,
+/* The job's own communicator takes the place of the one that the job was shared by. */
+static comity_status use_job(comity_comm **comm, const comity_config *config) {
+  comity_comm *own = NULL;
+  comity_comm_options options = {.collectives = comity_config_text(config, "comm.collectives"),
+                                 .deadline = comity_config_real(config, "comm.deadline"),
+                                 .piece_bytes =
+                                     (size_t)(comity_config_real(config, "comm.piece") * 1048576.0),
+                                 .unchecked = !comity_config_flag(config, "comm.checksum")};
+  COMITY_TRY(comity_comm_new(MPI_COMM_WORLD, &options, &own));
+  comity_comm_destroy(comm);
+  *comm = own;
+  return COMITY_OK;
+}
+
+static comity_status with_job(comity_comm **comm, const char *path, char *const *overrides, size_t count,
                               comity_app_work work, void *context) {
   comity_config *config = NULL;
-  comity_status status = comity_comm_agree(comm, comity_config_new(&config));
+  comity_status status = comity_comm_agree(*comm, comity_config_new(&config));
   if (status == COMITY_OK)
-    status = share_job(comm, path, overrides, count, config);
-  comity_comm *own = comm; /* the job's deadline and piece size hold from here on */
-  if (status == COMITY_OK) {
-    comity_comm_options options = {.collectives = comity_config_text(config, "comm.collectives"),
-                                   .deadline = comity_config_real(config, "comm.deadline"),
-                                   .piece_bytes =
-                                       (size_t)(comity_config_real(config, "comm.piece") * 1048576.0)};
-    status = comity_comm_new(MPI_COMM_WORLD, &options, &own);
-  }
-  if (status == COMITY_OK) {
-    status = work(own, config, context);
-    comity_comm_destroy(&own);
-  }
+    status = share_job(*comm, path, overrides, count, config);
+  if (status == COMITY_OK)
+    status = use_job(comm, config);
+  if (status == COMITY_OK)
+    status = work(*comm, config, context);
   comity_config_destroy(&config);
   return status;
 }
@@ -116,6 +122,33 @@ static void leave_without_others(int rank, comity_status status) {
     (void)comity_app_fail(status);
   fflush(NULL);
   MPI_Abort(MPI_COMM_WORLD, comity_status_exit_code(status));
+}
+
+/* One voice for all that the server has left behind. */
+static bool speaks_without_server(const comity_comm *comm) {
+  int first = 1;
+  while (first < comity_comm_size(comm) && !comity_comm_is_present(comm, first))
+    first++;
+  return first == comity_comm_rank(comm);
+}
+
+/* Some members were lost, and MPI_Finalize may wait for them. What there was to do is done. The server's MPI_Abort
+ * ends what still hangs, on its own host and elsewhere, after the others had a moment to end by themselves. Theirs would
+ * end the server. */
+static void leave_torn(comity_comm *comm, int code, comity_status status) {
+  static const double MOMENT = 0.1;
+  bool server = comity_comm_is_server(comm);
+  if (!server &&
+      (status == COMITY_ERR_EXCLUDED || (status == COMITY_ERR_SERVER && speaks_without_server(comm))))
+    (void)comity_app_fail(status);
+  fflush(NULL);
+  if (server)
+    comity_clock_sleep(MOMENT);
+  if (status != COMITY_ERR_SERVER && status != COMITY_ERR_EXCLUDED)
+    comity_comm_clear_away(comm);
+  if (server)
+    MPI_Abort(MPI_COMM_WORLD, code);
+  _exit(code);
 }
 
 int comity_app_session(int *argc, char ***argv, const char *path, char *const *overrides, size_t count,
@@ -132,7 +165,7 @@ int comity_app_session(int *argc, char ***argv, const char *path, char *const *o
 #endif
   comity_status status = comity_comm_new(MPI_COMM_WORLD, NULL, &comm);
   if (status == COMITY_OK)
-    status = with_job(comm, path, overrides, count, work, context);
+    status = with_job(&comm, path, overrides, count, work, context);
   bool speaks = comm == NULL || comity_comm_is_server(comm);
   int code = comity_status_exit_code(status);
   if (status == COMITY_REQUEUE && speaks)
@@ -140,6 +173,10 @@ int comity_app_session(int *argc, char ***argv, const char *path, char *const *o
   else if (status != COMITY_OK && speaks)
     code = comity_app_fail(status);
   comity_app_note("ended", "%d", code); /* now: what follows may hang, or take the launcher down with it */
+  if (comm != NULL &&
+      (comity_comm_is_torn(comm) || status == COMITY_ERR_SERVER || status == COMITY_ERR_EXCLUDED) &&
+      status != COMITY_ERR_TIMEOUT && status != COMITY_ERR_COMM)
+    leave_torn(comm, code, status);
   /* After these, members may hang or be gone; MPI_Finalize would wait for them. */
   if (status == COMITY_ERR_TIMEOUT || status == COMITY_ERR_COMM)
     leave_without_others(speaks ? 0 : comity_comm_rank(comm), status);

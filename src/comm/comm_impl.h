@@ -174,9 +174,10 @@ struct comity_comm {
   uint8_t *slots;        /* (slots_bytes) messages on their way: (neighbours, ring, piece) */
   uint8_t *head, *heads; /* (HEAD) this member's report; (heads_count, HEAD) those of its children */
   size_t slots_bytes, heads_count;
-  comity_seal *seals;     /* (1 + COMITY_TREE_CHILDREN) of long messages: to, then from neighbours */
-  comity_buffer *buffers; /* those of comity_comm_buffer_new */
-  bool unchecked;         /* long messages have no digest */
+  comity_seal *seals;          /* (1 + COMITY_TREE_CHILDREN) of long messages: to, then from neighbours */
+  comity_buffer *buffers;      /* those of comity_comm_buffer_new */
+  const comity_faults *faults; /* borrowed; may be NULL */
+  bool unchecked;              /* long messages have no digest */
   bool torn, tainted;
   comity_watch watch;
   comity_status failure; /* of the first operation that could not be finished, for good */
@@ -265,6 +266,8 @@ COMITY_MUST_CHECK comity_status comity_call_send(const comity_call *call, int pe
                                                  size_t bytes, MPI_Request *request);
 COMITY_MUST_CHECK comity_status comity_call_receive(const comity_call *call, int peer, void *memory,
                                                     size_t bytes, MPI_Request *request);
+/* What a schedule of faults does to a message that has arrived from this place: a byte of it changes. */
+void comity_call_damage(const comity_call *call, int peer, void *memory, size_t bytes, size_t piece);
 /* The seal of a message of this operation. */
 comity_seal comity_call_seal(const comity_call *call, uint64_t digest, size_t length);
 /* Whether a seal is whole, of this operation, and fits. */

@@ -146,6 +146,8 @@ static comity_status receive_bundle(comity_call *call, int c, bool room, bundle 
   if (room)
     memcpy(into, comm->heads + (size_t)c * COMITY_COMM_HEAD + sizeof seal, first);
   COMITY_TRY(receive_rest(call, comm->wide.child[c], room ? into + first : NULL, seal.length - first));
+  if (room)
+    comity_call_damage(call, comm->wide.child[c], into, seal.length, 0);
   if (room && comity_digest(into, seal.length, 0) != seal.digest)
     return comity_call_corrupt(call, comm->wide.child[c]);
   all->length += room ? seal.length : 0;

@@ -46,6 +46,14 @@ bool comity_call_sealed(const comity_call *call, const comity_seal *seal, uint64
          seal->epoch == call->comm->members.epoch && seal->sequence == call->sequence;
 }
 
+void comity_call_damage(const comity_call *call, int peer, void *memory, size_t bytes, size_t piece) {
+  const comity_members *members = &call->comm->members;
+  if (bytes > 0 && call->comm->watch.on &&
+      comity_faults_corrupts(call->comm->faults, members->epoch, call->sequence, members->list[peer],
+                             members->rank, piece))
+    ((uint8_t *)memory)[bytes / 2] ^= 0x10;
+}
+
 comity_status comity_call_tell(comity_call *call, void *data, size_t bytes) {
   return comity_collectives_tree.broadcast(call, data, bytes);
 }

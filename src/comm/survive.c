@@ -116,6 +116,8 @@ static comity_status exchange_identities(comity_comm *comm, comity_status status
   return status;
 }
 
+void comity_comm_set_faults(comity_comm *comm, const comity_faults *faults) { comm->faults = faults; }
+
 void comity_comm_clear_away(comity_comm *comm) {
   const comity_peer *peer = comm->watch.peer, *own = peer + comm->members.rank;
   for (int rank = 1; rank < comm->members.size && comm->watch.on; rank++)

@@ -90,8 +90,9 @@ static comity_status receive_piece(flow *f, int peer, uint8_t *place, size_t i, 
 }
 
 /* A piece has come from a neighbour, of all pieces in order. */
-static comity_status look_at(flow *f, int peer, const uint8_t *place, size_t i, uint64_t *digest) {
+static comity_status look_at(flow *f, int peer, uint8_t *place, size_t i, uint64_t *digest) {
   size_t bytes = length(f, i);
+  comity_call_damage(f->call, peer, place, bytes, i);
   if (!f->brief) {
     *digest = f->checked ? comity_digest(place, bytes, *digest) : 0;
     return COMITY_OK;

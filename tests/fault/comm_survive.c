@@ -1,9 +1,10 @@
 /* The communicator while its members are killed, stopped and continued at random moments: every round's sum is that of
  * those who are present, the vector that comes down is whole, and the server ends with whoever is left.
  *
- *   mpirun -n 5 --enable-recovery comm_survive SEED VICTIMS SECONDS
+ *   mpirun -n 5 --enable-recovery comm_survive SEED VICTIMS SECONDS [FAULT]
  *
- * VICTIMS ranks are struck, each once: killed, aborted, or stopped, and of those some are continued. */
+ * VICTIMS ranks are struck, each once: killed, aborted, or stopped, and of those some are continued. FAULT is an entry
+ * of a schedule, such as "corrupt 0.01". */
 #include <comity/comm.h>
 
 #include <signal.h>
@@ -203,6 +204,14 @@ int main(int argc, char **argv) {
     status = comity_comm_survive(j.comm, SILENCE, &watcher);
   if (status != COMITY_OK)
     die("beginning", status);
+  comity_faults *faults = NULL;
+  comity_fault_scope scope = {.seed = seed, .ranks = size};
+  status = comity_faults_new(&scope, &faults);
+  if (status == COMITY_OK && argc > 4)
+    status = comity_faults_add(faults, NULL, argv[4]);
+  if (status != COMITY_OK)
+    die("the schedule", status);
+  comity_comm_set_faults(j.comm, faults);
   if (is_victim(seed, rank, size, victims))
     arm(seed, rank, seconds);
   status = run(&j, seconds + 1.5);
