@@ -164,9 +164,10 @@ COMITY_API void comity_comm_set_alarm(comity_comm *comm, double seconds,
                                       void (*expired)(void *self, bool due), void *self);
 /** Messages to this rank are corrupt as the schedule says. Not collective. \param[in] faults  borrowed; may be NULL */
 COMITY_API void comity_comm_set_faults(comity_comm *comm, const comity_faults *faults);
-/** At the very end: kill what hangs on this host of processes that are no longer members, because launchers wait for them.
- *  Not collective. */
-COMITY_API void comity_comm_clear_away(comity_comm *comm);
+/** A process of this host that still exists though it is no longer the member `rank`: it hangs, and launchers wait for it.
+ *  Not collective.
+ *  \return its process id; 0 = there is none */
+COMITY_API int64_t comity_comm_remains(const comity_comm *comm, int rank);
 /** Whether somebody was ever lost: then the process should not call MPI_Finalize, which may wait for them. */
 COMITY_API bool comity_comm_is_torn(const comity_comm *comm);
 /** Tell the server that this rank leaves for good, which interrupts the others. Not collective. */

@@ -132,6 +132,15 @@ static bool speaks_without_server(const comity_comm *comm) {
   return first == comity_comm_rank(comm);
 }
 
+/* Launchers wait for what hangs. */
+static void clear_away(const comity_comm *comm) {
+  for (int rank = 1; rank < comity_comm_size(comm); rank++) {
+    int64_t process = comity_comm_remains(comm, rank);
+    if (process > 0)
+      kill((pid_t)process, SIGKILL);
+  }
+}
+
 /* Some members were lost, and MPI_Finalize may wait for them. What there was to do is done. The server's MPI_Abort
  * ends what still hangs, on its own host and elsewhere, after the others had a moment to end by themselves. Theirs would
  * end the server. */
@@ -145,7 +154,7 @@ static void leave_torn(comity_comm *comm, int code, comity_status status) {
   if (server)
     comity_clock_sleep(MOMENT);
   if (status != COMITY_ERR_SERVER && status != COMITY_ERR_EXCLUDED)
-    comity_comm_clear_away(comm);
+    clear_away(comm);
   if (server)
     MPI_Abort(MPI_COMM_WORLD, code);
   _exit(code);

@@ -4,7 +4,6 @@
 #include "comm_impl.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -118,12 +117,12 @@ static comity_status exchange_identities(comity_comm *comm, comity_status status
 
 void comity_comm_set_faults(comity_comm *comm, const comity_faults *faults) { comm->faults = faults; }
 
-void comity_comm_clear_away(comity_comm *comm) {
-  const comity_peer *peer = comm->watch.peer, *own = peer + comm->members.rank;
-  for (int rank = 1; rank < comm->members.size && comm->watch.on; rank++)
-    if (!comm->members.present[rank] && peer[rank].born != 0 && strcmp(peer[rank].host, own->host) == 0 &&
-        birth_of(peer[rank].process) == peer[rank].born)
-      kill((pid_t)peer[rank].process, SIGKILL);
+int64_t comity_comm_remains(const comity_comm *comm, int rank) {
+  const comity_peer *peer = comm->watch.peer;
+  bool gone = comm->watch.on && rank > COMITY_COMM_SERVER && rank < comm->members.size &&
+              !comm->members.present[rank] && peer[rank].born != 0 &&
+              strcmp(peer[rank].host, peer[comm->members.rank].host) == 0;
+  return gone && birth_of(peer[rank].process) == peer[rank].born ? peer[rank].process : 0;
 }
 
 comity_status comity_comm_survive(comity_comm *comm, double silence, const comity_watcher *watcher) {

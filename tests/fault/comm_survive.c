@@ -219,7 +219,9 @@ int main(int argc, char **argv) {
     _exit(0);
   if (status != COMITY_OK)
     die("the rounds", status);
-  comity_comm_clear_away(j.comm);
+  for (int other = 1; other < size; other++)
+    if (comity_comm_remains(j.comm, other) > 0)
+      kill((pid_t)comity_comm_remains(j.comm, other), SIGKILL);
   if (rank == 0) {
     printf("%llu rounds, %d regroupings, %d of %d left, %d came back\n", (unsigned long long)j.round,
            j.regrouped, comity_comm_present(j.comm), size, j.returned);
