@@ -59,16 +59,20 @@ bool comity_federation_is_here(const comity_federation *federation, int particip
   return federation->hosts.here[participant];
 }
 
+int comity_federation_home(const comity_federation *federation, size_t client) {
+  return federation->shared ? (int)(client % (size_t)federation->hosts.slots)
+                            : comity_federation_silo(federation, client)->participant;
+}
+
 int comity_federation_host(const comity_federation *federation, size_t client) {
   return comity_federation_host_by(federation, &federation->hosts, client);
 }
 
 int comity_federation_host_by(const comity_federation *federation, const comity_hosts *hosts, size_t client) {
-  if (!federation->shared)
-    return comity_federation_silo(federation, client)->participant;
-  size_t slots = (size_t)hosts->slots;
-  int home = (int)(client % slots);
-  return federation->reassign ? comity_hosts_find(hosts, home, client / slots) : home;
+  int home = comity_federation_home(federation, client);
+  return federation->shared && federation->reassign
+             ? comity_hosts_find(hosts, home, client / (size_t)hosts->slots)
+             : home;
 }
 
 /* The work is dealt as if everybody were here, and that of the absent then goes to the others. */

@@ -25,6 +25,22 @@ static const struct {
 
 const char *comity_stage_name(uint32_t stage) { return stage < COMITY_STAGES ? stages[stage].name : "end"; }
 
+/* A stage, with the faults that are scheduled for it. */
+static comity_status run_stage(comity_run_state *run) {
+  comity_status status = comity_run_enter_stage(run);
+  if (status == COMITY_OK)
+    status = stages[run->at.stage].work(run);
+  comity_faults_leave(run->faults);
+  return status;
+}
+
+static comity_status regroup(comity_run_state *run) {
+  comity_run_enter_regroup(run);
+  comity_status status = comity_run_regroup(run);
+  comity_faults_leave(run->faults);
+  return status;
+}
+
 static comity_status run_stages(comity_run_state *run) {
   COMITY_TRY(comity_run_survive(run));
   run->round_start = comity_clock_now();
@@ -33,9 +49,9 @@ static comity_status run_stages(comity_run_state *run) {
   comity_status status = COMITY_OK;
   while (status == COMITY_OK && run->at.stage != COMITY_STAGE_END) {
     comity_run_tell(run, UINT64_MAX);
-    status = stages[run->at.stage].work(run);
+    status = run_stage(run);
     if (status == COMITY_INTERRUPTED)
-      status = comity_run_regroup(run);
+      status = regroup(run);
   }
   return status;
 }

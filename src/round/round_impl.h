@@ -9,6 +9,7 @@
 #include <comity/comm.h>
 #include <comity/config.h>
 #include <comity/data.h>
+#include <comity/fault.h>
 #include <comity/metrics.h>
 #include <comity/model.h>
 #include <comity/round.h>
@@ -81,6 +82,8 @@ typedef struct comity_federation {
 COMITY_MUST_CHECK comity_status comity_federation_new(comity_comm *comm, const comity_config *config,
                                                       comity_federation **federation);
 void comity_federation_destroy(comity_federation **federation);
+/* The participant that hosts this client when everybody is here. */
+int comity_federation_home(const comity_federation *federation, size_t client);
 /* The participant that hosts this client while the membership is what it is; for clients that are absent, since nobody
  * can stand in, the participant that is absent. */
 int comity_federation_host(const comity_federation *federation, size_t client);

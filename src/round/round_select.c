@@ -38,6 +38,8 @@ comity_status comity_run_begin_round(comity_run_state *run, uint64_t round, bool
   for (size_t i = 0; i < run->cohort_count; i++)
     run->owner[i] = -1;
   comity_status status = comity_report_reset(&run->mine, run->cohort_count);
+  if (status == COMITY_OK)
+    status = comity_run_drop(run);
   if (status == COMITY_OK && deals)
     status = comity_federation_owners(run->federation, run->cohort, run->work, run->cohort_count,
                                       run->balanced, run->owner);

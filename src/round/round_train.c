@@ -49,11 +49,19 @@ static comity_status train_client(comity_run_state *run, size_t member, comity_s
   return status;
 }
 
+/* One client, unless the schedule says that it is absent or late. */
+static comity_status take_client(comity_run_state *run, size_t member, comity_status *fatal) {
+  if (run->dropped[member])
+    return comity_fail(COMITY_ERR_EXCLUDED, "by schedule");
+  COMITY_TRY(*fatal = comity_run_be_late(run, run->cohort[member]));
+  return train_client(run, member, fatal);
+}
+
 /* A client that fails is absent, by name and with its reason; the others go on. */
 static comity_status train_member(comity_run_state *run, size_t member) {
   uint32_t client = run->cohort[member];
   comity_run_tell(run, client);
-  comity_status fatal = COMITY_OK, status = train_client(run, member, &fatal);
+  comity_status fatal = COMITY_OK, status = take_client(run, member, &fatal);
   COMITY_TRY(fatal);
   comity_report_done(&run->mine, member);
   run->trained++;

@@ -105,7 +105,7 @@ static void print_report(const comity_run_state *run, FILE *out) {
 
 comity_status comity_run_check(comity_comm *comm, const comity_config *config, FILE *report) {
   comity_run_options options = {0};
-  comity_run_state run = {.comm = comm, .config = config, .options = &options};
+  comity_run_state run = {.comm = comm, .config = config, .options = &options, .only_checks = true};
   comity_status status = comity_run_prepare(&run);
   if (status == COMITY_OK)
     status = comity_comm_agree(comm, comity_comm_is_server(comm) ? check_folder(run.folder) : COMITY_OK);

@@ -79,7 +79,10 @@ typedef struct comity_run_state {
   uint64_t *work;                      /* (want) */
   int *owner;                          /* (want) participant that trains it */
   size_t want, selected, cohort_count; /* most clients of a round; chosen; chosen and not left out as slow */
+  bool *dropped;                       /* (want) absent by schedule */
   double total_weight;
+  comity_faults *faults; /* by schedule; NULL = none */
+  bool only_checks;      /* nothing will be trained */
 
   comity_point at;       /* the stage in hand, its round, and what comes after that */
   comity_status trouble; /* what went wrong on this rank and was not told yet, */
@@ -204,6 +207,26 @@ void comity_run_reopen_ledger(comity_run_state *run);
 /* Log and record what happened to a member, on the server; elsewhere only a log of the rank's own gets it. The host is
  * filled in. Never fails: a record that cannot be written is told in the log. Not collective. */
 void comity_run_event(comity_run_state *run, comity_log_level level, const comity_event *event);
+
+/* Read faults.schedule. Not collective. */
+COMITY_MUST_CHECK comity_status comity_run_read_faults(comity_run_state *run);
+/* Warn in the log of what is scheduled. */
+void comity_run_tell_faults(const comity_run_state *run);
+/* Whether another job drops the same clients.
+ * \param[out] difference  "" if it does; owned by the caller, free with comity_free */
+COMITY_MUST_CHECK comity_status comity_run_same_drops(const comity_run_state *run,
+                                                      const comity_config *theirs, char **difference);
+/* An earlier start of this job was struck already. Collective. */
+COMITY_MUST_CHECK comity_status comity_run_resume_faults(comity_run_state *run);
+/* What is scheduled for the beginning of the stage in hand, on this rank. comity_faults_leave is its end.
+ * \return COMITY_OK, or what comity_comm_tend said meanwhile */
+COMITY_MUST_CHECK comity_status comity_run_enter_stage(comity_run_state *run);
+void comity_run_enter_regroup(comity_run_state *run);
+/* Wait for a client that is late by schedule.
+ * \return as comity_run_enter_stage */
+COMITY_MUST_CHECK comity_status comity_run_be_late(comity_run_state *run, size_t client);
+/* Find who of the cohort is absent by schedule: run->dropped. */
+COMITY_MUST_CHECK comity_status comity_run_drop(comity_run_state *run);
 
 /* Whether a signal has asked this rank to stop. */
 static inline bool comity_run_asked_to_stop(const comity_run_state *run) {

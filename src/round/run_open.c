@@ -97,6 +97,16 @@ static comity_status open_states(comity_run_state *run) {
 
 /* ----------------------------------------------------------------------------------------------- resuming */
 
+/* All that would change the results. \param[out] difference  "" if nothing */
+static comity_status compare(const comity_run_state *run, const comity_config *theirs, char **difference) {
+  COMITY_TRY(comity_config_compare(run->config, theirs, difference));
+  if ((*difference)[0] != '\0')
+    return COMITY_OK;
+  comity_free(*difference);
+  *difference = NULL;
+  return comity_run_same_drops(run, theirs, difference);
+}
+
 /* A checkpoint belongs to the job that wrote it: what would change the results must be the same. The watched
  * metric may change, but then what was remembered of the other one means nothing. */
 static comity_status same_job(const comity_run_state *run, const char *path, const char *text,
@@ -107,7 +117,7 @@ static comity_status same_job(const comity_run_state *run, const char *path, con
   if (status == COMITY_OK)
     status = comity_config_parse(theirs, path, text, strlen(text));
   if (status == COMITY_OK)
-    status = comity_config_compare(run->config, theirs, &difference);
+    status = compare(run, theirs, &difference);
   if (status == COMITY_OK)
     *same_metric = strcmp(comity_config_text(theirs, "server.metric"), run->stop_rule.metric) == 0;
   if (status == COMITY_OK && difference[0] != '\0') {
@@ -250,8 +260,11 @@ comity_status comity_run_open(comity_run_state *run) {
     status = open_states(run);
   COMITY_TRY(comity_comm_agree(comm, status));
   COMITY_TRY(comity_run_compare_kernels(run));
-  if (run->options->resume)
+  comity_run_tell_faults(run);
+  if (run->options->resume) {
     COMITY_TRY(resume(run));
+    COMITY_TRY(comity_run_resume_faults(run));
+  }
   return comity_comm_agree(comm, open_records(run));
 }
 

@@ -48,7 +48,7 @@ static comity_status prepare_rules(comity_run_state *run) {
   run->evaluate_clients_every = (size_t)comity_config_integer(config, "evaluate.clients_every");
   comity_stop_rule_read(config, &run->stop_rule);
   run->seed = (uint64_t)comity_config_integer(config, "seed");
-  return COMITY_OK;
+  return comity_run_read_faults(run);
 }
 
 /* Largest train split that this rank may have to train. */
@@ -118,6 +118,7 @@ static comity_status prepare_memory(comity_run_state *run) {
   COMITY_TRY(COMITY_NEW(run->epochs_of, run->want));
   COMITY_TRY(COMITY_NEW(run->work, run->want));
   COMITY_TRY(COMITY_NEW(run->owner, run->want));
+  COMITY_TRY(COMITY_NEW(run->dropped, run->want));
   if (comity_comm_is_server(run->comm))
     COMITY_TRY(prepare_server(run));
   if (comity_comm_participant(run->comm) >= 0)
@@ -148,6 +149,7 @@ comity_status comity_run_prepare(comity_run_state *run) {
 void comity_run_close(comity_run_state *run) {
   if (run->method.algorithm != NULL && !announces(run))
     run->global = NULL; /* it was in `down` */
+  comity_faults_destroy(&run->faults);
   comity_recorder_destroy(&run->recorder);
   comity_progress_destroy(&run->progress);
   comity_evaluation_destroy(&run->evaluation);
@@ -165,9 +167,9 @@ void comity_run_close(comity_run_state *run) {
     comity_free(run->gone[rank]);
   comity_message_clear(&run->closing);
   comity_comm_buffer_free(run->comm, run->down);
-  void *owned[] = {run->job,          run->combined, run->global,    run->work,
-                   run->server_state, run->cohort,   run->epochs_of, run->client_state,
-                   run->owner,        run->ledgers,  run->parts,     run->gone};
+  void *owned[] = {run->job,    run->combined,  run->global,       run->work,  run->server_state,
+                   run->cohort, run->epochs_of, run->client_state, run->owner, run->ledgers,
+                   run->parts,  run->gone,      run->dropped};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
     comity_free(owned[i]);
   comity_logger_destroy(&run->logger);
