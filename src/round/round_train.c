@@ -76,7 +76,7 @@ static comity_status train_member(comity_run_state *run, size_t member) {
 static comity_status train_cohort(comity_run_state *run) {
   int self = comity_comm_participant(run->comm);
   run->ticked = COMITY_OK;
-  for (size_t i = 0; i < run->cohort_count; i++) {
+  for (size_t i = 0; i < run->cohort_count && self >= 0; i++) { /* an owner of -1 is nobody */
     if (run->owner[i] != self || comity_report_is_done(&run->mine, i))
       continue;
     if (comity_run_asked_to_stop(run))
