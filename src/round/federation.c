@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static comity_status check_catalogue(comity_federation *federation) {
+comity_status comity_federation_check(comity_federation *federation) {
   COMITY_REQUIRE(federation->clients > 0, COMITY_ERR_DATA, "%s: holds no clients", federation->silo[0].path);
   COMITY_REQUIRE(federation->clients <= UINT32_MAX, COMITY_ERR_DATA,
                  "%zu clients are more than Comity counts", federation->clients);
@@ -15,27 +15,37 @@ static comity_status check_catalogue(comity_federation *federation) {
   COMITY_REQUIRE(most <= UINT32_MAX, COMITY_ERR_DATA, "%s: a client has more than 2^32 examples",
                  federation->silo[0].path);
   federation->most_examples = most;
-  return COMITY_OK;
+  return strcmp(federation->standardize, "silo") != 0 || federation->own != NULL
+             ? COMITY_OK
+             : COMITY_NEW(federation->own, federation->clients);
+}
+
+comity_status comity_federation_begin(comity_comm *comm, const comity_config *config,
+                                      comity_federation **federation) {
+  comity_federation *made;
+  COMITY_TRY(COMITY_NEW(made, 1));
+  made->comm = comm;
+  snprintf(made->standardize, sizeof made->standardize, "%s", comity_config_text(config, "data.standardize"));
+  made->reassign = comity_config_flag(config, "round.reassign");
+  comity_status status = comity_hosts_new(comity_comm_participants(comm), &made->hosts);
+  if (status == COMITY_OK)
+    status = comity_federation_name_files(made, config);
+  if (status == COMITY_OK) {
+    comity_federation_regroup(made);
+    *federation = made;
+  } else
+    comity_federation_destroy(&made);
+  return status;
 }
 
 comity_status comity_federation_new(comity_comm *comm, const comity_config *config,
                                     comity_federation **federation) {
-  comity_federation *made;
-  comity_status status = COMITY_NEW(made, 1);
+  comity_federation *made = NULL;
+  comity_status status = comity_federation_begin(comm, config, &made);
   COMITY_TRY_OR(done, comity_comm_agree(comm, status));
-  made->comm = comm;
-  snprintf(made->standardize, sizeof made->standardize, "%s", comity_config_text(config, "data.standardize"));
-  made->reassign = comity_config_flag(config, "round.reassign");
-  status = comity_hosts_new(comity_comm_participants(comm), &made->hosts);
-  if (status == COMITY_OK)
-    status = comity_federation_name_files(made, config);
-  COMITY_TRY_OR(done, comity_comm_agree(comm, status));
-  comity_federation_regroup(made);
   COMITY_TRY_OR(done, comity_federation_open_files(made, config));
   COMITY_TRY_OR(done, comity_federation_describe(made));
-  COMITY_TRY_OR(done, comity_comm_agree(comm, check_catalogue(made)));
-  if (strcmp(made->standardize, "silo") == 0)
-    status = COMITY_NEW(made->own, made->clients);
+  status = comity_federation_check(made);
   if (status == COMITY_OK)
     status = comity_central_open(made, config);
   COMITY_TRY_OR(done, comity_comm_agree(comm, status));
@@ -62,6 +72,7 @@ void comity_federation_destroy(comity_federation **federation) {
     comity_free(old->examples[split]);
   comity_hosts_clear(&old->hosts);
   comity_central_close(&old->central);
+  comity_free(old->names);
   comity_free(old->own);
   comity_free(old->silo);
   comity_free(old->mean);
@@ -82,6 +93,22 @@ const comity_silo *comity_federation_silo(const comity_federation *federation, s
       high = middle;
   }
   return &federation->silo[low];
+}
+
+bool comity_silo_is_known(const comity_federation *federation, size_t index) {
+  const comity_silo *silo = &federation->silo[index];
+  for (size_t split = 0; split < COMITY_SPLIT_COUNT; split++)
+    for (size_t i = 0; i < silo->clients; i++)
+      if (federation->examples[split][silo->first_client + i] > 0)
+        return true;
+  return false;
+}
+
+bool comity_federation_is_known(const comity_federation *federation) {
+  for (size_t i = 0; !federation->shared && i < federation->silos; i++)
+    if (!comity_silo_is_known(federation, i))
+      return false;
+  return true;
 }
 
 comity_status comity_federation_digest(const comity_federation *federation, uint64_t *digest) {

@@ -52,7 +52,7 @@ comity_status comity_federation_name_files(comity_federation *federation, const 
 
 /* ---------------------------------------------------------------------------------------------- opening */
 
-static comity_status open_silo(const comity_config *config, comity_silo *silo, uint64_t first) {
+comity_status comity_silo_open(const comity_config *config, comity_silo *silo, uint64_t first) {
   const char *x = comity_config_text(config, "data.x"), *y = comity_config_text(config, "data.y");
   comity_dataset_options options = {
       .cache_bytes = (size_t)(comity_config_real(config, "data.cache") * 1048576.0),
@@ -69,7 +69,7 @@ static comity_status open_silo(const comity_config *config, comity_silo *silo, u
   return COMITY_OK;
 }
 
-static bool hosts_silo(const comity_federation *federation, const comity_silo *silo) {
+bool comity_federation_hosts_silo(const comity_federation *federation, const comity_silo *silo) {
   return silo->participant < 0 || silo->participant == comity_comm_participant(federation->comm);
 }
 
@@ -80,8 +80,8 @@ comity_status comity_federation_open_files(comity_federation *federation, const 
   comity_comm *comm = federation->comm;
   comity_status status = COMITY_OK;
   for (size_t i = 0; i < federation->silos && status == COMITY_OK; i++)
-    if (hosts_silo(federation, &federation->silo[i]))
-      status = open_silo(config, &federation->silo[i], 0);
+    if (comity_federation_hosts_silo(federation, &federation->silo[i]))
+      status = comity_silo_open(config, &federation->silo[i], 0);
   COMITY_TRY(comity_comm_agree(comm, status));
   if (federation->shared)
     return COMITY_OK;
@@ -95,12 +95,15 @@ comity_status comity_federation_open_files(comity_federation *federation, const 
   bool reopen = comity_config_real(config, "data.holdout") > 0;
   for (size_t i = 0, client = 0; i < federation->silos && status == COMITY_OK; i++) {
     comity_silo *silo = &federation->silo[i];
+    if (!comity_federation_is_here(federation, silo->participant)) /* not yet */
+      sizes[i] = (uint64_t)comity_config_integer(config, "silos.clients");
     silo->first_client = client;
     silo->clients = sizes[i];
     client += sizes[i];
+    federation->clients = client;
     if (silo->dataset != NULL && reopen && silo->first_client > 0) {
       comity_dataset_destroy(&silo->dataset);
-      status = open_silo(config, silo, silo->first_client);
+      status = comity_silo_open(config, silo, silo->first_client);
     }
   }
   status = comity_comm_agree(comm, status);

@@ -44,6 +44,12 @@ typedef struct comity_silo {
   size_t first_client, clients;
 } comity_silo;
 
+/* What examples look like, and how many clients have some. */
+typedef struct comity_catalogue {
+  uint64_t clients, classes, targets, type, shape_rank, shape[COMITY_SHAPE_MAX];
+  double scale;
+} comity_catalogue;
+
 /* The central test set, if there is one. Ranks that cannot read it leave its evaluation to others. */
 typedef struct comity_central {
   bool found;
@@ -72,6 +78,9 @@ typedef struct comity_federation {
   size_t clients;                         /* K */
   uint64_t *examples[COMITY_SPLIT_COUNT]; /* (K) of each client */
   size_t most_examples;                   /* largest train split of all clients */
+  char *
+      names; /* (names_bytes) of the features, each ended by a newline; on the server, when silos have names */
+  size_t names_bytes;
   comity_central central;
   char standardize[16];
   float *mean, *inverse; /* (width) federated statistics, or NULL */
@@ -104,6 +113,8 @@ COMITY_MUST_CHECK comity_status comity_federation_owners(const comity_federation
  * must be able to read the client. The view is borrowed until the next load. */
 COMITY_MUST_CHECK comity_status comity_federation_load(comity_federation *federation, comity_split split,
                                                        size_t client, comity_examples *examples);
+/* Whether every silo's file was seen at least once. */
+bool comity_federation_is_known(const comity_federation *federation);
 /* A short digest of all clients' numbers of examples: other data rarely have the same. */
 COMITY_MUST_CHECK comity_status comity_federation_digest(const comity_federation *federation,
                                                          uint64_t *digest);
@@ -134,6 +145,56 @@ typedef struct comity_parts {
 comity_parts comity_message_of(const comity_gathered *gathered, size_t rank);
 COMITY_MUST_CHECK comity_status comity_message_take(comity_parts *parts, void *data, size_t bytes);
 COMITY_MUST_CHECK comity_status comity_message_skip(comity_parts *parts, size_t bytes);
+
+/* ------------------------------------------------------------------------------------------------ newcomers */
+
+/* What a newcomer is told of the federation. All owned. */
+typedef struct comity_welcome {
+  char *job;      /* the resolved job, from which the newcomer makes its config */
+  uint64_t round; /* the last complete one */
+  uint64_t ranks, silos;
+  bool shared;
+  comity_catalogue all;
+  char *names; /* (names_bytes) as in comity_federation */
+  size_t names_bytes;
+  uint64_t *silo_clients; /* (silos) */
+  uint64_t *counts; /* (2, clients) examples of each; NULL when read from a shared file, which has this: */
+  uint64_t digest;
+  bool central;
+  uint64_t central_examples;
+  uint8_t *reads;    /* (ranks) NULL without a central test set */
+  float *statistics; /* (2, width) mean and inverse, or NULL */
+} comity_welcome;
+
+COMITY_MUST_CHECK comity_status comity_welcome_pack(const comity_welcome *welcome, comity_message *message);
+/* From bytes that anybody may have sent.
+ * \return COMITY_ERR_COMM when they are no welcome of this version, or contradict themselves; COMITY_ERR_MEMORY */
+COMITY_MUST_CHECK comity_status comity_welcome_read(const void *bytes, size_t count, comity_welcome *welcome);
+void comity_welcome_clear(comity_welcome *welcome);
+
+/* On the server: append the welcome of whoever comes after round `round`. Not collective. */
+COMITY_MUST_CHECK comity_status comity_federation_welcome(const comity_federation *federation,
+                                                          const char *job, uint64_t round,
+                                                          comity_message *message);
+/* On a newcomer: what comity_federation_new gave to the others. Not collective.
+ * \param[in] own  path of this rank's file; NULL = as the job says
+ * \return COMITY_ERR_DATA when the file does not fit to those of the others */
+COMITY_MUST_CHECK comity_status comity_federation_join(comity_comm *comm, const comity_config *config,
+                                                       const comity_welcome *welcome, const char *own,
+                                                       comity_federation **federation);
+/* On a newcomer: append what the server has to know of it. Not collective. */
+COMITY_MUST_CHECK comity_status comity_federation_introduce(const comity_federation *federation,
+                                                            comity_message *message);
+/* On the server: take that in, from rank `rank`, whatever it sent. Not collective.
+ * \return COMITY_ERR_DATA when its file does not fit: then it cannot be a member */
+COMITY_MUST_CHECK comity_status comity_federation_acquaint(comity_federation *federation, int rank,
+                                                           comity_parts parts);
+/* What changed by newcomers, for everybody: the same number of bytes on all ranks. Whoever updated should deal the
+ * evaluation anew. Not collective. */
+size_t comity_federation_update_size(const comity_federation *federation);
+void comity_federation_update_pack(const comity_federation *federation, uint8_t *bytes);
+COMITY_MUST_CHECK comity_status comity_federation_update_counts(comity_federation *federation,
+                                                                const uint8_t *bytes);
 
 /* --------------------------------------------------------------------------------------------- evaluation */
 

@@ -122,6 +122,20 @@ typedef struct comity_run_state {
 
 /* Open data, compile the model, open the method, plan all memory. Collective. Writes nothing. */
 COMITY_MUST_CHECK comity_status comity_run_prepare(comity_run_state *run);
+/* The part of it that needs nobody else, once there is a federation. Not collective. */
+COMITY_MUST_CHECK comity_status comity_run_build(comity_run_state *run);
+/* What comity_run_open is to the others, for a newcomer: its own log and states. Not collective. */
+COMITY_MUST_CHECK comity_status comity_run_open_alone(comity_run_state *run);
+/* What comity_run_prepare and comity_run_open are to the others, for a newcomer. Not collective.
+ * \param[in] own  path of this rank's file; NULL = as the job says */
+COMITY_MUST_CHECK comity_status comity_run_join(comity_run_state *run, const comity_welcome *welcome,
+                                                const char *own);
+/* On the server: append the states of the clients that are at home with a participant, from the newest checkpoint, for
+ * newcomers that cannot read it themselves. Not collective. */
+COMITY_MUST_CHECK comity_status comity_run_states_pack(const comity_run_state *run, int participant,
+                                                       comity_message *message);
+/* On that participant, before comity_run_rehost. Not collective. */
+COMITY_MUST_CHECK comity_status comity_run_states_take(comity_run_state *run, comity_parts *parts);
 /* Make or reopen the run folder with its log and records, and continue from a checkpoint when asked to.
  * Collective. */
 COMITY_MUST_CHECK comity_status comity_run_open(comity_run_state *run);

@@ -160,6 +160,9 @@ static comity_status same_data(const comity_run_state *run, const char *path, co
       path, (unsigned long long)counter[COUNTER_CLIENTS], federation->clients,
       comity_config_text_at(run->config, "data.path", 0));
   uint64_t digest;
+  if (counter[COUNTER_DATA] == 0 ||
+      !comity_federation_is_known(federation)) /* a silo had, or has, not come */
+    return COMITY_OK;
   COMITY_TRY(comity_federation_digest(federation, &digest));
   COMITY_REQUIRE(
       counter[COUNTER_DATA] == digest || run->options->force, COMITY_ERR_CHECKPOINT,
@@ -268,6 +271,16 @@ comity_status comity_run_open(comity_run_state *run) {
   return comity_comm_agree(comm, open_records(run));
 }
 
+/* At another site there may be no such folder yet. */
+comity_status comity_run_open_alone(comity_run_state *run) {
+  bool writes = comity_config_flag(run->config, "run.log_ranks") ||
+                strcmp(comity_config_text(run->config, "clients.state"), "disk") == 0;
+  if (writes)
+    COMITY_TRY(comity_folder_make(run->folder));
+  COMITY_TRY(open_log(run));
+  return open_states(run);
+}
+
 /* ------------------------------------------------------------------------------------------------- saving */
 
 comity_status comity_run_save(comity_run_state *run) {
@@ -280,7 +293,9 @@ comity_status comity_run_save(comity_run_state *run) {
                                   .job = run->job};
   note_memory(&run->stop_memory, checkpoint.counter);
   checkpoint.counter[COUNTER_CLIENTS] = run->federation->clients;
-  comity_status status = comity_federation_digest(run->federation, &checkpoint.counter[COUNTER_DATA]);
+  comity_status status = COMITY_OK;
+  if (comity_federation_is_known(run->federation))
+    status = comity_federation_digest(run->federation, &checkpoint.counter[COUNTER_DATA]);
   comity_states *absent = NULL; /* a server with participants hosts nobody itself */
   if (status == COMITY_OK)
     status = comity_run_absent_states(run, &absent);

@@ -126,21 +126,20 @@ static comity_status prepare_memory(comity_run_state *run) {
   return COMITY_OK;
 }
 
+comity_status comity_run_build(comity_run_state *run) {
+  COMITY_TRY(comity_config_write(run->config, NULL, &run->job));
+  run->folder = comity_config_text(run->config, "run.dir");
+  COMITY_TRY(prepare_model(run));
+  COMITY_TRY(prepare_rules(run));
+  COMITY_TRY(prepare_memory(run));
+  return comity_evaluation_new(run->comm, run->config, run->model, run->federation, &run->evaluation);
+}
+
 comity_status comity_run_prepare(comity_run_state *run) {
   comity_comm *comm = run->comm;
   COMITY_TRY(comity_comm_agree(comm, comity_config_check(run->config)));
-  comity_status status = comity_config_write(run->config, NULL, &run->job);
-  run->folder = comity_config_text(run->config, "run.dir");
-  COMITY_TRY(comity_comm_agree(comm, status));
   COMITY_TRY(comity_federation_new(comm, run->config, &run->federation));
-  status = prepare_model(run);
-  if (status == COMITY_OK)
-    status = prepare_rules(run);
-  if (status == COMITY_OK)
-    status = prepare_memory(run);
-  if (status == COMITY_OK)
-    status = comity_evaluation_new(comm, run->config, run->model, run->federation, &run->evaluation);
-  COMITY_TRY(comity_comm_agree(comm, status));
+  COMITY_TRY(comity_comm_agree(comm, comity_run_build(run)));
   /* Also with the silos' own statistics: the model file carries those of all, for data from elsewhere. */
   return strcmp(run->federation->standardize, "none") == 0 ? COMITY_OK
                                                            : comity_federation_statistics(run->federation);
