@@ -46,6 +46,7 @@ static void stalled(void *self, int rank, const char *text) {
 }
 
 comity_status comity_run_survive(comity_run_state *run) {
+  comity_comm_set_faults(run->comm, run->faults);
   comity_watcher watcher = {
       .self = run, .stage_name = comity_stage_name, .changed = changed, .stalled = stalled};
   return comity_comm_survive(run->comm, comity_config_real(run->config, "comm.silence"), &watcher);

@@ -36,7 +36,12 @@ static comity_status prepare_rules(comity_run_state *run) {
                  comity_config_origin(config, "clients.assign"),
                  run->federation->shared ? "this algorithm keeps a state for each client"
                                          : "each silo's file is read by its own rank");
-  run->balanced = movable && strcmp(assign, "fixed") != 0;
+  COMITY_REQUIRE(
+      run->federation->reassign || strcmp(assign, "balanced") != 0, COMITY_ERR_CONFIG,
+      "%s: clients.assign=balanced lets anybody train a client, but round.reassign=false nobody else; use "
+      "clients.assign=fixed",
+      comity_config_origin(config, "clients.assign"));
+  run->balanced = movable && run->federation->reassign && strcmp(assign, "fixed") != 0;
   run->min_clients = (size_t)comity_config_integer(config, "round.min_clients");
   COMITY_REQUIRE(run->min_clients <= run->want, COMITY_ERR_CONFIG,
                  "%s: round.min_clients is %zu, but only %zu of %zu clients are selected in a round",
@@ -148,6 +153,7 @@ comity_status comity_run_prepare(comity_run_state *run) {
 void comity_run_close(comity_run_state *run) {
   if (run->method.algorithm != NULL && !announces(run))
     run->global = NULL; /* it was in `down` */
+  comity_comm_set_faults(run->comm, NULL);
   comity_faults_destroy(&run->faults);
   comity_recorder_destroy(&run->recorder);
   comity_progress_destroy(&run->progress);
