@@ -36,7 +36,7 @@ typedef struct comity_comm comity_comm;
 typedef struct comity_comm_options {
   double deadline; /* seconds that one operation may take on this rank; 0 = for ever */
   size_t
-      piece_bytes; /* most bytes that one MPI call moves, 8 ... INT_MAX; 0 = the default, 128 KiB. Must match
+      piece_bytes; /* most bytes that one MPI call moves, 8 ... INT_MAX; 0 = the default, 256 KiB. Must match
                       on all ranks. Each rank has up to 16 pieces of memory for messages on their way */
   const char
       *collectives; /* how long vectors travel: "tree" (also NULL), Comity's own; "mpi", MPI's. Must match

@@ -8,7 +8,7 @@
 
 /* Small enough that a piece is still in the cache when it is copied or added, long enough that its cost is
  * its bytes. */
-enum { DEFAULT_PIECE = 128 << 10, SMALLEST_PIECE = sizeof(uint64_t) };
+enum { DEFAULT_PIECE = 256 << 10, SMALLEST_PIECE = sizeof(uint64_t) };
 
 /* Room for messages on their way. What MPI may still write to stays behind, and so does, for good, what it may still
  * read. */

@@ -2,7 +2,7 @@
  * and of bytes, so that all members agree without asking. */
 #include "comm_impl.h"
 
-enum { CHAIN_MEMBERS = 3, PIECES_PER_LEVEL = 4, SMALLEST_PIECE = 32 << 10 };
+enum { CHAIN_MEMBERS = 4, PIECES_PER_LEVEL = 4, SMALLEST_PIECE = 32 << 10 };
 
 /* The children of the root of [first, end): equal shares of what is below it. */
 static void split(comity_tree *tree, int first, int end, int fan_out) {
