@@ -26,7 +26,7 @@ comity_status comity_federation_begin(comity_comm *comm, const comity_config *co
   COMITY_TRY(COMITY_NEW(made, 1));
   made->comm = comm;
   snprintf(made->standardize, sizeof made->standardize, "%s", comity_config_text(config, "data.standardize"));
-  made->reassign = comity_config_flag(config, "round.reassign");
+  made->reassign = strcmp(comity_config_text(config, "round.reassign"), "false") != 0;
   comity_status status = comity_hosts_new(comity_comm_participants(comm), &made->hosts);
   if (status == COMITY_OK)
     status = comity_federation_name_files(made, config);

@@ -11,6 +11,9 @@ static comity_status prepare_model(comity_run_state *run) {
                             .clients = run->federation->clients};
   COMITY_TRY(comity_method_open(run->config, &problem, &run->method));
   comity_train_settings_read(run->config, &run->train);
+  if (run->method.protocol.client_state.length > 0 &&
+      strcmp(comity_config_text(run->config, "round.reassign"), "auto") == 0)
+    run->federation->reassign = false; /* a state that was lost would make the result depend on checkpoints */
   return COMITY_OK;
 }
 
@@ -37,7 +40,7 @@ static comity_status prepare_rules(comity_run_state *run) {
                  run->federation->shared ? "this algorithm keeps a state for each client"
                                          : "each silo's file is read by its own rank");
   COMITY_REQUIRE(
-      run->federation->reassign || strcmp(assign, "balanced") != 0, COMITY_ERR_CONFIG,
+      !movable || run->federation->reassign || strcmp(assign, "balanced") != 0, COMITY_ERR_CONFIG,
       "%s: clients.assign=balanced lets anybody train a client, but round.reassign=false nobody else; use "
       "clients.assign=fixed",
       comity_config_origin(config, "clients.assign"));
