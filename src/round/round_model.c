@@ -37,7 +37,6 @@ comity_status comity_stage_sum(comity_run_state *run) {
 static comity_status announce(comity_run_state *run, uint64_t round) {
   double since = comity_clock_now();
   comity_status status = comity_run_noted(run);
-  run->announced = run->announced == round ? round : COMITY_ROUND_NONE; /* until all of it is there */
   if (status == COMITY_OK && comity_comm_is_server(run->comm)) {
     comity_server_view view = view_of(run, round, 0);
     comity_method_announce(&run->method, &view, run->down);

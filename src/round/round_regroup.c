@@ -139,6 +139,7 @@ static void jump(comity_run_state *run, const comity_point *point, comity_arriva
   run->reason = point->value >= COMITY_NEXT_DECIDED ? (comity_stop_reason)(point->value - COMITY_NEXT_DECIDED)
                                                     : COMITY_STOP_NOT;
   run->admits = false;
+  run->left = 0;
   run->at = *point;
 }
 

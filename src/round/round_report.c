@@ -54,6 +54,10 @@ static comity_status find_rest(const comity_run_state *run, rest *left) {
  * they are absent. Only the server knows what everybody has done, so only it deals in the middle of a round.
  * \param[out] again  somebody has to train again, as run->owner says */
 static comity_status deal_rest(comity_run_state *run, const rest *left, uint64_t *again) {
+  COMITY_REQUIRE(run->left == 0 || left->count < run->left, COMITY_ERR_INTERNAL,
+                 "round %llu: client %u was dealt to participant %d, which did not train it",
+                 (unsigned long long)run->begun, left->client[0], left->owner[0]);
+  run->left = left->count;
   for (size_t i = 0; i < run->cohort_count; i++)
     run->owner[i] = -1;
   for (size_t i = 0; i < left->count; i++) {

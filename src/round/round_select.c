@@ -32,7 +32,7 @@ comity_status comity_run_begin_round(comity_run_state *run, uint64_t round, bool
   double since = comity_clock_now();
   select_cohort(run, round);
   run->begun = round;
-  run->trained = 0;
+  run->trained = run->left = 0;
   comity_states_clear(run->pending);
   comity_aggregate_begin(run->aggregate, run->cohort_count > 0 ? run->cohort_count : 1, run->total_weight);
   for (size_t i = 0; i < run->cohort_count; i++)

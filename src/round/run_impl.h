@@ -94,7 +94,8 @@ typedef struct comity_run_state {
   size_t present;        /* clients in the sum; server only */
   bool recorded, known;  /* as in comity_standing; server only */
   bool admits;           /* the server lets in whoever knocked */
-  size_t retries;        /* regroupings since the last record because somebody was lost; server only */
+  size_t left;    /* clients that were dealt again since the membership changed; 0 = none; server only */
+  size_t retries; /* regroupings since the last record because somebody was lost; server only */
   size_t min_participants, max_retries;
   char **gone; /* (size) how each absent rank was lost; server only */
 
