@@ -134,8 +134,12 @@ typedef struct comity_absence {
   X(REFUSED, "refused", "stranger", "strangers", "refused")                                                  \
   /* everybody waits for one who gives no sign of life */                                                    \
   X(STALLED, "stalled", "stall", "stalls", "")                                                               \
-  /* its clients are trained by others */                                                                    \
-  X(REASSIGNED, "reassigned", "participant", "participants", "stood in for")                                 \
+  /* a message was damaged or did not come */                                                                \
+  X(ASKED_AGAIN, "asked_again", "message", "messages", "asked for again")                                    \
+  /* the rest of its training was not waited for */                                                          \
+  X(CUT_SHORT, "cut_short", "round", "rounds", "cut short")                                                  \
+  /* clients of lost participants are trained by others */                                                   \
+  X(REASSIGNED, "reassigned", "round", "rounds", "in which others stood in")                                 \
   /* some of it ran again among those who are left */                                                        \
   X(REPEATED, "repeated", "round", "rounds", "repeated")                                                     \
   /* it ended without clients that were selected, because their participants were gone or slow */            \

@@ -59,9 +59,8 @@ typedef struct comity_deadline {
 
 #define COMITY_PACE_WINDOW 15     /* rounds that the median looks back */
 #define COMITY_PACE_LEAST 3       /* rounds without which there is none */
-#define COMITY_DEADLINE_LEAST 0.1 /* seconds: what a multiple of the median may come to at least */
-#define COMITY_DEADLINE_GRACE                                                                                \
-  0.1 /* part of the deadline: to finish the batch at hand, when partial work counts */
+#define COMITY_DEADLINE_LEAST 0.1 /* seconds: what a multiple of the median comes to at least */
+#define COMITY_DEADLINE_GRACE 0.1 /* part of the deadline: to end the batch at hand and report */
 
 /** How long training took in this process's last rounds. Zero it before the first. */
 typedef struct comity_pace {
@@ -85,13 +84,13 @@ COMITY_API double comity_deadline_seconds(const comity_deadline *deadline, const
 typedef enum comity_haste {
   COMITY_HASTE_WAIT,
   COMITY_HASTE_HURRY,  /* ask them to report what they have */
-  COMITY_HASTE_EXCLUDE /* go on without them */
+  COMITY_HASTE_EXCLUDE /* go on without those who did not */
 } comity_haste;
 /** \param[in]  seconds  the deadline; 0 = none
  *  \param[in]  elapsed  seconds since training began
- *  \param[in]  partial  whether part of a client's work counts
+ *  \param[in]  grace    seconds that there are at least between asking and going on
  *  \param[out] next     seconds until this changes by itself; 0 = never */
-COMITY_API comity_haste comity_deadline_decide(double seconds, double elapsed, bool partial, double *next);
+COMITY_API comity_haste comity_deadline_decide(double seconds, double elapsed, double grace, double *next);
 
 /** How many clients are asked so that `needed` of them are soon done: factor times as many, rounded up, never more than
  *  there are.

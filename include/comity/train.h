@@ -63,7 +63,10 @@ typedef struct comity_train_task {
   /** OPTIONAL. Called with tick_self after every piece of work that cannot be divided: a batch or a part of one. Unless
    *  it returns COMITY_OK the training ends at once, with its status. */
   comity_status (*tick)(void *self);
-  void *tick_self;
+  /** OPTIONAL. Called with tick_self after every local step. When it says so the training ends there, and what was done
+   *  counts: partial work. A method that trains by itself is not asked. */
+  bool (*enough)(void *self);
+  void *tick_self; /* for both */
 } comity_train_task;
 
 typedef struct comity_train_result {

@@ -195,10 +195,6 @@ static void print_row(const comity_history *history, size_t row, FILE *out) {
 static void print_event(const comity_event *event, FILE *out) {
   fprintf(out, "%s  round %" PRIu64 "%s%s  %s", event->wall, event->round,
           event->stage[0] == '\0' ? "" : ", ", event->stage, comity_event_name(event->kind));
-  if (event->rank >= 0)
-    fprintf(out, "  rank %d", event->rank);
-  if (event->rank >= 0 && event->host[0] != '\0')
-    fprintf(out, " on %s", event->host);
   if (event->client != COMITY_EVENT_NO_CLIENT)
     fprintf(out, "  client %" PRIu64, event->client);
   if (event->lost > 0)

@@ -19,36 +19,37 @@ static const struct {
     [COMITY_CHANGE_JOINED] = {COMITY_EVENT_JOINED, "has joined"},
 };
 
-/* Something that happened at the stage in hand. */
-static comity_event event_of(const comity_run_state *run, comity_event_kind kind, int rank) {
-  comity_event event = {.round = run->at.round, .kind = kind, .rank = rank, .client = COMITY_EVENT_NO_CLIENT};
-  snprintf(event.stage, sizeof event.stage, "%s", comity_stage_name(run->at.stage));
-  return event;
-}
-
 static void changed(void *self, int rank, comity_change change, const char *text) {
   comity_run_state *run = self;
   bool comes = change == COMITY_CHANGE_RETURNED || change == COMITY_CHANGE_JOINED;
-  comity_event event = event_of(run, changes[change].kind, rank);
-  snprintf(event.text, sizeof event.text, "%s: rank %d %s%s%s", event.stage, rank, changes[change].text,
-           text[0] == '\0' ? "" : ": ", text);
-  comity_run_event(run, comes ? COMITY_LOG_INFO : COMITY_LOG_WARN, &event);
+  const char *host = comity_comm_host(run->comm, rank), *what = changes[change].text;
+  comity_run_event(run, changes[change].kind, rank, 0, "rank %d on %s %s%s%s", rank, host, what,
+                   text[0] == '\0' ? "" : ": ", text);
+  if (!comes && run->trouble_since == 0)
+    run->trouble_since = comity_clock_now();
   comity_free(run->gone[rank]);
-  run->gone[rank] = comes ? NULL : comity_text("rank %d %s: %s", rank, changes[change].text, text);
+  run->gone[rank] = comes ? NULL : comity_text("rank %d on %s %s: %s", rank, host, what, text);
   run->known = run->known && !comes;
 }
 
 static void stalled(void *self, int rank, const char *text) {
   comity_run_state *run = self;
-  comity_event event = event_of(run, COMITY_EVENT_STALLED, rank);
-  snprintf(event.text, sizeof event.text, "%s: everybody waits: %s", event.stage, text);
-  comity_run_event(run, COMITY_LOG_WARN, &event);
+  comity_run_event(run, COMITY_EVENT_STALLED, rank, 0, "everybody waits: %s", text);
+  if (run->trouble_since == 0) /* half of the silence has passed */
+    run->trouble_since = comity_clock_now() - comity_config_real(run->config, "comm.silence") / 2;
+}
+
+static void repeats(void *self, int rank, const char *text) {
+  comity_run_event(self, COMITY_EVENT_ASKED_AGAIN, rank, 0, "%s", text);
 }
 
 comity_status comity_run_survive(comity_run_state *run) {
   comity_comm_set_faults(run->comm, run->faults);
-  comity_watcher watcher = {
-      .self = run, .stage_name = comity_stage_name, .changed = changed, .stalled = stalled};
+  comity_watcher watcher = {.self = run,
+                            .stage_name = comity_stage_name,
+                            .changed = changed,
+                            .stalled = stalled,
+                            .repeats = repeats};
   return comity_comm_survive(run->comm, comity_config_real(run->config, "comm.silence"), &watcher);
 }
 
@@ -85,12 +86,33 @@ static comity_point choose(const comity_run_state *run) {
       .at = run->at, .recorded = run->recorded, .reason = run->reason, .known = run->known});
 }
 
+/* Below the quorum somebody may come back in time. Everybody else waits in what comes next, and hears that the server
+ * lives. */
+static comity_status wait_for_quorum(comity_run_state *run, comity_point *point) {
+  double end = comity_clock_now() + run->wait;
+  if (participants_here(run) < run->min_participants && run->wait > 0)
+    comity_log(run->logger, COMITY_LOG_WARN,
+               "%zu participants are left: waiting up to %g s (round.wait) for %zu", participants_here(run),
+               run->wait, run->min_participants);
+  while (participants_here(run) < run->min_participants && comity_clock_now() < end &&
+         !comity_run_asked_to_stop(run)) {
+    comity_clock_sleep(1e-3);
+    if (!comity_comm_knocking(run->comm))
+      continue;
+    *point = choose(run);
+    COMITY_TRY(comity_comm_regroup(run->comm, point));
+  }
+  return COMITY_OK;
+}
+
 /* Say who goes on from where. A regrouping may let somebody in who needs the model first, or leave too few: then
  * another one says so. */
 static comity_status lead(comity_run_state *run, comity_point *point) {
   *point = choose(run);
   run->retries += run->at.stage != COMITY_STAGE_ADMIT;
   COMITY_TRY(comity_comm_regroup(run->comm, point));
+  if (run->reason == COMITY_STOP_NOT && point->stage != COMITY_STAGE_GIVE_UP)
+    COMITY_TRY(wait_for_quorum(run, point));
   comity_point other = choose(run);
   if (run->reason == COMITY_STOP_NOT && point->stage != COMITY_STAGE_GIVE_UP && !goes_on(run))
     other = (comity_point){.round = comity_point_complete(point), .stage = COMITY_STAGE_GIVE_UP};
@@ -100,14 +122,14 @@ static comity_status lead(comity_run_state *run, comity_point *point) {
   return comity_comm_regroup(run->comm, point);
 }
 
-/* What is done about it, and with whom. */
+/* That some of a round runs again, with whom, and what it cost: from the first sign that somebody may be lost. */
 static void say(comity_run_state *run, comity_stage cut) {
-  comity_event event = event_of(run, COMITY_EVENT_REPEATED, -1);
-  if (run->at.stage == COMITY_STAGE_GIVE_UP)
-    event.kind = COMITY_EVENT_BELOW_QUORUM;
-  snprintf(event.text, sizeof event.text, "%s was interrupted; going on with %s, with %zu of %d participants",
-           comity_stage_name(cut), event.stage, participants_here(run), comity_comm_participants(run->comm));
-  comity_run_event(run, COMITY_LOG_INFO, &event);
+  double lost = run->trouble_since > 0 ? comity_clock_now() - run->trouble_since : 0;
+  run->trouble_since = 0;
+  if (run->at.stage != COMITY_STAGE_GIVE_UP)
+    comity_run_event(run, COMITY_EVENT_REPEATED, -1, lost,
+                     "%s was interrupted; going on from here with %zu of %d participants",
+                     comity_stage_name(cut), participants_here(run), comity_comm_participants(run->comm));
 }
 
 /* ------------------------------------------------------------------------------------------- on all ranks */

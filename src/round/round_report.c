@@ -40,7 +40,7 @@ static comity_status find_rest(const comity_run_state *run, rest *left) {
   COMITY_TRY(COMITY_NEW(left->work, most));
   COMITY_TRY(COMITY_NEW(left->owner, most));
   for (size_t i = 0; i < most; i++) {
-    if (comity_report_is_done(&run->report, i))
+    if (comity_report_is_done(&run->report, i) || run->too_slow[i] > 0)
       continue;
     left->member[left->count] = i;
     left->client[left->count] = run->cohort[i];
@@ -71,8 +71,8 @@ static comity_status deal_rest(comity_run_state *run, const rest *left, uint64_t
   }
   comity_report_sort(&run->report);
   if (*again > 0)
-    comity_log(run->logger, COMITY_LOG_INFO, "round %llu: others train %llu clients of lost participants",
-               (unsigned long long)run->begun, (unsigned long long)*again);
+    comity_run_event(run, COMITY_EVENT_REASSIGNED, -1, 0,
+                     "%llu clients of others are trained by those who are left", (unsigned long long)*again);
   return COMITY_OK;
 }
 
@@ -105,9 +105,12 @@ static comity_status quorum_lost(const comity_run_state *run, size_t present) {
  * \param[out] again  0: go on to the sum */
 static comity_status use_reports(comity_run_state *run, uint64_t *again) {
   run->known = true;
+  comity_run_expect_nothing(run);
   if (!all_done(run)) {
     rest left = {0};
-    comity_status status = find_rest(run, &left);
+    comity_status status = comity_run_drop_slow(run);
+    if (status == COMITY_OK)
+      status = find_rest(run, &left);
     if (status == COMITY_OK)
       status = deal_rest(run, &left, again);
     clear_rest(&left);

@@ -35,8 +35,11 @@ comity_status comity_run_begin_round(comity_run_state *run, uint64_t round, bool
   run->trained = run->left = 0;
   comity_states_clear(run->pending);
   comity_aggregate_begin(run->aggregate, run->cohort_count > 0 ? run->cohort_count : 1, run->total_weight);
-  for (size_t i = 0; i < run->cohort_count; i++)
+  for (size_t i = 0; i < run->cohort_count; i++) {
     run->owner[i] = -1;
+    if (run->too_slow != NULL)
+      run->too_slow[i] = 0;
+  }
   comity_status status = comity_report_reset(&run->mine, run->cohort_count);
   if (status == COMITY_OK)
     status = comity_run_drop(run);

@@ -1,10 +1,19 @@
 /* Local training: this rank's clients of a round, as far as they are not trained yet. */
 #include "run_impl.h"
 
-/* A sign of life from inside of training. */
+/* A sign of life from inside of training, which ends here when the server asks for reports and part of the work does not
+ * count. */
 static comity_status tick(void *self) {
   comity_run_state *run = self;
-  return run->ticked = comity_comm_tend(run->comm);
+  COMITY_TRY(run->ticked = comity_comm_tend(run->comm));
+  return comity_run_is_hurried(run) && !run->partial
+             ? comity_fail(COMITY_ERR_TIMEOUT, "it was not done when the server asked for reports")
+             : COMITY_OK;
+}
+
+static bool enough(void *self) {
+  const comity_run_state *run = self;
+  return run->partial && comity_run_is_hurried(run);
 }
 
 /* One client: load, train, fold in. What is wrong with the client is returned; what is wrong with this rank
@@ -19,6 +28,7 @@ static comity_status train_client(comity_run_state *run, size_t member, comity_s
                             .state = run->client_state,
                             .up = comity_aggregate_room(run->aggregate), /* maybe made by folding others in */
                             .tick = tick,
+                            .enough = enough,
                             .tick_self = run};
   since = comity_run_book(run, COMITY_PHASE_AGGREGATE, since);
   comity_status status = comity_federation_load(run->federation, COMITY_SPLIT_TRAIN, client, &task.examples);
@@ -61,7 +71,11 @@ static comity_status take_client(comity_run_state *run, size_t member, comity_st
 static comity_status train_member(comity_run_state *run, size_t member) {
   uint32_t client = run->cohort[member];
   comity_run_tell(run, client);
-  comity_status fatal = COMITY_OK, status = take_client(run, member, &fatal);
+  comity_status fatal = COMITY_OK, status;
+  if (comity_run_is_hurried(run))
+    status = comity_fail(COMITY_ERR_TIMEOUT, "it was not begun when the server asked for reports");
+  else
+    status = take_client(run, member, &fatal);
   COMITY_TRY(fatal);
   comity_report_done(&run->mine, member);
   run->trained++;
@@ -88,6 +102,7 @@ static comity_status train_cohort(comity_run_state *run) {
 
 comity_status comity_stage_train(comity_run_state *run) {
   uint64_t round = run->at.round;
+  comity_run_expect(run);
   comity_status status = run->begun == round ? COMITY_OK : comity_run_begin_round(run, round, true);
   /* Without the model of the round before this rank is about to be told it. */
   if (status == COMITY_OK && run->trouble == COMITY_OK && run->announced == round - 1)

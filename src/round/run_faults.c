@@ -104,7 +104,8 @@ comity_status comity_run_resume_faults(comity_run_state *run) {
 static comity_status be_slow(comity_run_state *run, double seconds, comity_phase phase) {
   double since = comity_clock_now(), end = since + seconds;
   comity_status status = COMITY_OK;
-  for (double now = since; now < end && status == COMITY_OK; now = comity_clock_now()) {
+  for (double now = since; now < end && status == COMITY_OK && !comity_run_is_hurried(run);
+       now = comity_clock_now()) {
     comity_clock_sleep(end - now < 0.005 ? end - now : 0.005);
     status = comity_comm_tend(run->comm);
   }

@@ -97,7 +97,19 @@ typedef struct comity_run_state {
   size_t left;    /* clients that were dealt again since the membership changed; 0 = none; server only */
   size_t retries; /* regroupings since the last record because somebody was lost; server only */
   size_t min_participants, max_retries;
-  char **gone; /* (size) how each absent rank was lost; server only */
+  double wait;          /* seconds, for somebody to come back */
+  char **gone;          /* (size) how each absent rank was lost; server only */
+  double trouble_since; /* since when somebody is waited for who may be lost; 0 = not */
+  size_t enough;        /* clients that have to be done when more than those are asked; 0 = all */
+  bool partial;         /* part of the work on a client counts */
+  comity_deadline deadline;
+  comity_pace pace;      /* server only */
+  double *seconds;       /* (size) scratch for it */
+  double training_since; /* when training began, or began again, */
+  double training_limit; /* and how long it may take: 0 = as long as it likes */
+  bool hurries;          /* everybody was asked to report what they have */
+  uint64_t *slow;        /* (size) the last round that a rank was too slow for; server only */
+  int *too_slow;         /* (want) the rank for whose slowness it is not trained, 0 = none; server only */
 
   comity_report mine;     /* of training, this rank's, */
   comity_report report;   /* and that of all; server only */
@@ -219,9 +231,24 @@ COMITY_MUST_CHECK comity_status comity_run_renew(comity_run_state *run);
 /* The report of a round did not become its record: its time belongs to the next report again. */
 void comity_run_reopen_ledger(comity_run_state *run);
 
-/* Log and record what happened to a member, on the server; elsewhere only a log of the rank's own gets it. The host is
- * filled in. Never fails: a record that cannot be written is told in the log. Not collective. */
-void comity_run_event(comity_run_state *run, comity_log_level level, const comity_event *event);
+/* Log and record what happened, on the server; elsewhere only a log of the rank's own gets it. Never fails: what cannot
+ * be written to the record is told in the log. Not collective.
+ * \param[in] rank     whom it happened to; -1 = nobody in particular
+ * \param[in] seconds  that it cost; 0 = none, or not known */
+void comity_run_event(comity_run_state *run, comity_event_kind kind, int rank, double seconds,
+                      const char *format, ...) COMITY_PRINTF(5, 6);
+
+/* On the server, as training begins: from now on somebody looks at the clock, and at who is done. Not collective. */
+void comity_run_expect(comity_run_state *run);
+/* On the server, when all have reported: nobody does any more. Not collective. */
+void comity_run_expect_nothing(comity_run_state *run);
+/* Whether the server wants this rank to end its training and to report. Not collective. */
+bool comity_run_is_hurried(const comity_run_state *run);
+/* On the server: those of the cohort that were not trained because their participant was too slow for the round are
+ * absent, whoever could train them. Not collective. */
+COMITY_MUST_CHECK comity_status comity_run_drop_slow(comity_run_state *run);
+/* On the server: take into account how long the participants trained. Not collective. */
+void comity_run_pace(comity_run_state *run);
 
 /* Read faults.schedule. Not collective. */
 COMITY_MUST_CHECK comity_status comity_run_read_faults(comity_run_state *run);

@@ -79,14 +79,36 @@ static comity_status write_record(comity_run_state *run) {
   record->absent_count = run->report.absences;
   record->absent = run->report.absent;
   comity_status status = comity_recorder_add(run->recorder, record);
-  if (record->absent_count > 0)
+  for (size_t i = 0; i < record->absent_count; i++) {
+    if (record->absent[i].status == COMITY_ERR_TIMEOUT && run->enough > 0)
+      continue; /* more were asked than are needed: the record says so */
     comity_progress_pause(run->progress);
-  for (size_t i = 0; i < record->absent_count; i++)
     comity_log(run->logger, COMITY_LOG_WARN, "round %llu: client %llu (%s, rank %d) is absent: %s",
                (unsigned long long)record->round, (unsigned long long)record->absent[i].client,
                record->absent[i].name, record->absent[i].rank, record->absent[i].reason);
+  }
   comity_progress_round(run->progress, record);
   return status;
+}
+
+/* Whether the client was missed. When more were asked than are needed, the slowest are not. */
+static bool is_late(const comity_run_state *run, const comity_absence *absent) {
+  return absent->status == COMITY_ERR_TIMEOUT && run->enough == 0;
+}
+
+/* That the round is complete though not all members were. */
+static void tell_incomplete(comity_run_state *run) {
+  size_t lost = 0, late = 0;
+  for (size_t i = 0; i < run->report.absences; i++) {
+    const comity_absence *absent = &run->report.absent[i];
+    lost += absent->status == COMITY_ERR_EXCLUDED && !comity_comm_is_present(run->comm, absent->rank);
+    late += is_late(run, absent);
+  }
+  if ((lost > 0 && run->retries > 0) || late > 0)
+    comity_run_event(
+        run, COMITY_EVENT_COMPLETED_WITHOUT, -1, 0,
+        "complete without %zu of %zu clients, whose participants are lost (%zu) or were slow (%zu)",
+        lost + late, run->selected, lost, late);
 }
 
 static comity_stop_reason decide(comity_run_state *run, bool stop) {
@@ -118,7 +140,9 @@ static comity_status use_reports(comity_run_state *run, const comity_gathered *g
     stop = stop || theirs.stop != 0;
   }
   COMITY_TRY(comity_evaluation_merge(run->evaluation, run->parts, gathered->count, &run->record));
+  tell_incomplete(run);
   COMITY_TRY(write_record(run));
+  comity_run_pace(run);
   run->reason = decide(run, stop);
   run->recorded = true;
   *decided = (decision){.reason = (uint64_t)run->reason, .admits = comity_comm_knocking(run->comm)};
@@ -160,6 +184,7 @@ comity_status comity_stage_record(comity_run_state *run) {
   run->admits = decided.admits != 0;
   run->told_start = 0;
   run->retries = 0;
+  run->trouble_since = 0;
   comity_run_go(run, COMITY_STAGE_SAVE, run->at.round, comity_run_decided(run));
   return COMITY_OK;
 }

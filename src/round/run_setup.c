@@ -17,6 +17,23 @@ static comity_status prepare_model(comity_run_state *run) {
   return COMITY_OK;
 }
 
+/* How long, for how many, and how often the server waits. */
+static comity_status prepare_patience(comity_run_state *run) {
+  const comity_config *config = run->config;
+  size_t participants = (size_t)comity_comm_participants(run->comm);
+  run->min_participants = (size_t)comity_config_integer(config, "round.min_participants");
+  COMITY_REQUIRE(
+      run->min_participants <= participants, COMITY_ERR_CONFIG,
+      "%s: round.min_participants is %zu, but this job has %zu participant%s; start more ranks, or "
+      "lower it",
+      comity_config_origin(config, "round.min_participants"), run->min_participants, participants,
+      participants == 1 ? "" : "s");
+  run->max_retries = (size_t)comity_config_integer(config, "round.max_retries");
+  run->wait = comity_config_real(config, "round.wait");
+  run->partial = run->stragglers == COMITY_STRAGGLER_PARTIAL && run->method.algorithm->client_train == NULL;
+  return comity_deadline_read(config, &run->deadline);
+}
+
 static comity_status prepare_rules(comity_run_state *run) {
   const comity_config *config = run->config;
   const comity_algorithm *algorithm = run->method.algorithm;
@@ -50,8 +67,11 @@ static comity_status prepare_rules(comity_run_state *run) {
                  "%s: round.min_clients is %zu, but only %zu of %zu clients are selected in a round",
                  comity_config_origin(config, "round.min_clients"), run->min_clients, run->want,
                  run->federation->clients);
-  run->min_participants = (size_t)comity_config_integer(config, "round.min_participants");
-  run->max_retries = (size_t)comity_config_integer(config, "round.max_retries");
+  size_t all_asked = comity_over_select(run->want, comity_config_real(config, "round.over_selection"),
+                                        run->federation->clients);
+  run->enough = all_asked > run->want ? run->want : 0;
+  run->want = all_asked;
+  COMITY_TRY(prepare_patience(run));
   run->evaluate_every = (size_t)comity_config_integer(config, "evaluate.every");
   run->evaluate_clients_every = (size_t)comity_config_integer(config, "evaluate.clients_every");
   comity_stop_rule_read(config, &run->stop_rule);
@@ -97,6 +117,9 @@ static comity_status prepare_server(comity_run_state *run) {
   else
     run->global = model_in_down(run);
   COMITY_TRY(COMITY_NEW(run->gone, (size_t)comity_comm_size(run->comm)));
+  COMITY_TRY(COMITY_NEW(run->slow, (size_t)comity_comm_size(run->comm)));
+  COMITY_TRY(COMITY_NEW(run->seconds, (size_t)comity_comm_size(run->comm)));
+  COMITY_TRY(COMITY_NEW(run->too_slow, run->want));
   COMITY_TRY(COMITY_NEW(run->server_state, protocol->server_state.length));
   COMITY_TRY(COMITY_NEW(run->combined, protocol->up.length));
   COMITY_TRY(COMITY_NEW(run->ledgers, (size_t)comity_comm_size(run->comm)));
@@ -175,9 +198,10 @@ void comity_run_close(comity_run_state *run) {
     comity_free(run->gone[rank]);
   comity_message_clear(&run->closing);
   comity_comm_buffer_free(run->comm, run->down);
-  void *owned[] = {run->job,    run->combined,  run->global,       run->work,  run->server_state,
-                   run->cohort, run->epochs_of, run->client_state, run->owner, run->ledgers,
-                   run->parts,  run->gone,      run->dropped};
+  void *owned[] = {run->job,          run->combined, run->global,    run->work,
+                   run->server_state, run->cohort,   run->epochs_of, run->client_state,
+                   run->owner,        run->ledgers,  run->parts,     run->gone,
+                   run->dropped,      run->slow,     run->seconds,   run->too_slow};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
     comity_free(owned[i]);
   comity_logger_destroy(&run->logger);

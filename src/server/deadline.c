@@ -69,11 +69,11 @@ double comity_deadline_seconds(const comity_deadline *deadline, const comity_pac
 
 /* ------------------------------------------------------------------------------------------------- deciding */
 
-comity_haste comity_deadline_decide(double seconds, double elapsed, bool partial, double *next) {
+comity_haste comity_deadline_decide(double seconds, double elapsed, double grace, double *next) {
   *next = 0;
   if (!(seconds > 0))
     return COMITY_HASTE_WAIT;
-  double end = partial ? seconds * (1 + COMITY_DEADLINE_GRACE) : seconds;
+  double end = seconds + fmax(grace, COMITY_DEADLINE_GRACE * seconds);
   if (elapsed >= end)
     return COMITY_HASTE_EXCLUDE;
   *next = (elapsed < seconds ? seconds : end) - elapsed;

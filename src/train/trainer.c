@@ -266,8 +266,10 @@ static comity_status local_training(session *now, const comity_train_task *task,
     if (!isfinite(step_loss))
       return not_finite(task, "the training loss", now->view.steps, now->view.rate);
     sum += step_loss;
+    if (task->enough != NULL && task->enough(task->tick_self))
+      break;
   }
-  *loss = sum / (double)steps;
+  *loss = sum / (double)now->view.steps;
   return COMITY_OK;
 }
 

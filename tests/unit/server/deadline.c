@@ -117,21 +117,21 @@ static void a_multiple_needs_rounds_and_has_a_floor(void **state) {
   assert_true(comity_deadline_seconds(&triple, &pace) == 6);
 }
 
-static void at_the_deadline_partial_work_is_asked_for_and_later_dropped(void **state) {
+static void at_the_deadline_reports_are_asked_for_and_later_not_waited_for(void **state) {
   (void)state;
   double next;
-  assert_int_equal(comity_deadline_decide(0, 1e9, true, &next), COMITY_HASTE_WAIT);
+  assert_int_equal(comity_deadline_decide(0, 1e9, 0.1, &next), COMITY_HASTE_WAIT);
   assert_true(next == 0);
-  assert_int_equal(comity_deadline_decide(8, 0, true, &next), COMITY_HASTE_WAIT);
+  assert_int_equal(comity_deadline_decide(8, 0, 0.1, &next), COMITY_HASTE_WAIT);
   assert_true(next == 8);
-  assert_int_equal(comity_deadline_decide(8, 6, false, &next), COMITY_HASTE_WAIT);
+  assert_int_equal(comity_deadline_decide(8, 6, 0.1, &next), COMITY_HASTE_WAIT);
   assert_true(next == 2);
-  assert_int_equal(comity_deadline_decide(8, 8, true, &next), COMITY_HASTE_HURRY);
+  assert_int_equal(comity_deadline_decide(8, 8, 0.1, &next), COMITY_HASTE_HURRY);
   assert_true(fabs(next - 0.8) < 1e-12);
-  assert_int_equal(comity_deadline_decide(8, 8, false, &next), COMITY_HASTE_EXCLUDE);
+  assert_int_equal(comity_deadline_decide(8, 8.81, 0.1, &next), COMITY_HASTE_EXCLUDE);
   assert_true(next == 0);
-  assert_int_equal(comity_deadline_decide(8, 8.81, true, &next), COMITY_HASTE_EXCLUDE);
-  assert_true(next == 0);
+  assert_int_equal(comity_deadline_decide(0.25, 0.25, 0.1, &next), COMITY_HASTE_HURRY);
+  assert_true(fabs(next - 0.1) < 1e-12); /* not 0.025 */
 }
 
 static void over_selection_rounds_up_and_stops_at_all_clients(void **state) {
@@ -154,7 +154,7 @@ int main(void) {
       cmocka_unit_test(who_did_not_train_does_not_count),
       cmocka_unit_test(only_the_last_rounds_count),
       cmocka_unit_test(a_multiple_needs_rounds_and_has_a_floor),
-      cmocka_unit_test(at_the_deadline_partial_work_is_asked_for_and_later_dropped),
+      cmocka_unit_test(at_the_deadline_reports_are_asked_for_and_later_not_waited_for),
       cmocka_unit_test(over_selection_rounds_up_and_stops_at_all_clients),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,6 +83,41 @@ static void an_epoch_and_its_number_of_steps_are_the_same_work(void **state) {
   assert_floats_equal(up[0], up[1], SMALL_PARAMETERS);
 }
 
+static bool after_four(void *self) { return ++*(int *)self >= 4; }
+
+/* What was done counts: as if so many steps had been asked for, also for methods that divide by them. */
+static void a_client_that_is_told_it_is_enough_has_done_fewer_steps(void **state) {
+  (void)state;
+  static const char *const algorithm[] = {"fedprox", "fednova", "scaffold"};
+  for (int i = 0; i < 3; i++) {
+    char yaml[120];
+    float up[4 * SMALL_PARAMETERS];
+    double loss = 0;
+    for (int asked = 0; asked < 2; asked++) {
+      small_federation fed;
+      int steps = 0;
+      snprintf(yaml, sizeof yaml, "{algorithm: {name: %s}, train: {batch: 5, steps: %d}}", algorithm[i],
+               asked ? 4 : 10);
+      small_open(&fed, yaml, sizes, 4);
+      comity_train_task task = task_of(&fed, 2);
+      task.enough = asked ? NULL : after_four;
+      task.tick_self = &steps;
+      comity_train_result result;
+      size_t length = fed.method.protocol.up.length;
+      assert_true(length <= sizeof up / sizeof *up);
+      assert_int_equal(comity_trainer_run(fed.trainer, &task, &result), COMITY_OK);
+      assert_int_equal(result.steps, 4);
+      if (asked) {
+        assert_floats_equal(up, fed.up, length);
+        assert_true(loss == result.loss);
+      }
+      memcpy(up, fed.up, length * sizeof *up);
+      loss = result.loss;
+      small_close(&fed);
+    }
+  }
+}
+
 /* Fill the state with a pattern, run, and expect the status and the pattern. */
 static void expect_failure(small_federation *fed, const comity_train_task *task, comity_status expected,
                            const char *message) {
@@ -389,6 +424,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(steps_follow_from_epochs_or_are_given),
       cmocka_unit_test(an_epoch_and_its_number_of_steps_are_the_same_work),
+      cmocka_unit_test(a_client_that_is_told_it_is_enough_has_done_fewer_steps),
       cmocka_unit_test(failures_leave_the_state_alone),
       cmocka_unit_test(too_high_a_learning_rate_is_named_with_its_step),
       cmocka_unit_test(a_last_step_that_overflows_is_found_in_the_update),
