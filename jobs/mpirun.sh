@@ -6,12 +6,12 @@
 # left with, it waits for ever when the program cannot be started or a rank dies during the start, and it waits for hosts that were cut
 # off. So the server says in a file that it has started and how it ends (COMITY_EXIT_FILE), and this script goes by that.
 #
-# SIGUSR1, SIGTERM, SIGHUP and Ctrl-C reach the ranks as SIGUSR1: checkpoint and leave with 75. A second Ctrl-C ends the job at once.
+# SIGUSR1, SIGTERM, SIGHUP and Ctrl-C reach the ranks as SIGUSR1: checkpoint and leave with 75. A second Ctrl-C, or SIGUSR2, ends the job at once.
 #
 #   COMITY_START_WAIT  seconds that the job may take to get under way (120)
 #   COMITY_END_WAIT    seconds that the launcher may take to end after the server has ended or was lost (30)
-#   COMITY_MPIRUN      another launcher with its options; -n RANKS comes after them, unless RANKS is '-'. Its ranks must survive each
-#                      other, as with `srun --no-kill --kill-on-bad-exit=0 --wait=0`
+#   COMITY_LAUNCHER    another launcher with its options; -n RANKS comes after them, unless RANKS is '-'. Open MPI's and MPICH's get what
+#                      they need besides. (srun is none: Slurm's PMIx ends all ranks when one is lost. Use mpirun within the allocation.)
 set -uo pipefail
 ranks=${1:?usage: mpirun.sh RANKS COMMAND [ARGUMENT ...]}
 shift
@@ -27,8 +27,19 @@ COMITY_EXIT_FILE=$(mktemp "$PWD/.comity-exit.XXXXXX" 2>/dev/null || mktemp)
 export COMITY_EXIT_FILE
 trap 'rm -f "$COMITY_EXIT_FILE"' EXIT
 
-if [[ -n ${COMITY_MPIRUN:-} ]]; then
-  read -ra launch <<<"$COMITY_MPIRUN"
+job= interrupts=0
+ask() { [[ -z $job ]] || kill -USR1 "$job" 2>/dev/null; }
+end() { [[ -z $job ]] || kill -TERM "$job" 2>/dev/null; }
+interrupt() {
+  interrupts=$((interrupts + 1))
+  if [[ $interrupts -eq 1 ]]; then ask; else end; fi
+}
+trap ask USR1 TERM HUP
+trap interrupt INT
+trap end USR2
+
+if [[ -n ${COMITY_LAUNCHER:-} ]]; then
+  read -ra launch <<<"$COMITY_LAUNCHER"
 else
   launch=(mpirun)
 fi
@@ -53,14 +64,6 @@ quieter=$!
 setsid "${launch[@]}" "$@" 2>&3 3>&- </dev/null &
 job=$!
 exec 3>&-
-interrupts=0
-ask() { kill -USR1 $job 2>/dev/null; }
-interrupt() {
-  interrupts=$((interrupts + 1))
-  if [[ $interrupts -eq 1 ]]; then ask; else kill -TERM $job 2>/dev/null; fi
-}
-trap ask USR1 TERM HUP
-trap interrupt INT
 
 # note EVENT: what follows it in the server's note. The server is who started first; a respawned rank 0 of its own may come later.
 note() {
@@ -88,7 +91,7 @@ while kill -0 $job 2>/dev/null; do
   work) { [[ -n $(note ended) ]] || ! server_lives; } && waiting=end since=$SECONDS ;;
   end)
     if ((SECONDS - since >= end_wait)); then
-      say "the server has ended, but after $end_wait s (COMITY_END_WAIT) $(basename "${launch[0]}") still waits for others; ending it"
+      say "the server has ended or was lost, and after $end_wait s (COMITY_END_WAIT) $(basename "${launch[0]}") still waits for others; ending it"
       break
     fi ;;
   esac

@@ -9,7 +9,7 @@
 #   COMITY_RESTARTS       how often at most (3)
 #   COMITY_RESTART_PAUSE  seconds before the first restart, then twice as long each time (5)
 #   COMITY_RESTART_ALSO   further exit codes to start again after, such as "69"
-#   COMITY_REQUEUE        a command that hands the job to the queue again; run when the job stopped for that (75), or restarts were used up
+#   COMITY_REQUEUE        a command that hands the job to the queue again, run when the job has stopped for that (75)
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 : "${2:?usage: run.sh RANKS COMMAND [ARGUMENT ...]}"
@@ -45,13 +45,7 @@ ask() { # a signal to this script: the job stops after a checkpoint, and is not 
   fi
 }
 trap 'ask USR1' USR1 TERM HUP
-trap 'if [[ $asked -eq 0 ]]; then ask USR1; else ask TERM; ask TERM; fi' INT
-
-requeue() {
-  say "handing the job to the queue again: $COMITY_REQUEUE"
-  eval "$COMITY_REQUEUE" || exit "$1"
-  exit 0
-}
+trap 'if [[ $asked -eq 0 ]]; then ask USR1; else ask USR2; fi' INT
 
 for ((start = 0; ; start++)); do
   code=0
@@ -64,7 +58,9 @@ for ((start = 0; ; start++)); do
   done
   [[ $code -eq 0 ]] && exit 0
   if [[ $code -eq 75 && -n ${COMITY_REQUEUE:-} ]]; then
-    requeue 75
+    say "handing the job to the queue again: $COMITY_REQUEUE"
+    eval "$COMITY_REQUEUE" && exit 0
+    exit 75
   fi
   [[ $asked -gt 0 ]] && exit $code
   if reason=$(why_not $code); then
@@ -73,7 +69,6 @@ for ((start = 0; ; start++)); do
   fi
   if [[ $start -ge $restarts ]]; then
     say "the job ended with exit code $code; it was started again $start times (COMITY_RESTARTS), and that is the end of it"
-    [[ -n ${COMITY_REQUEUE:-} ]] && requeue $code
     exit $code
   fi
   seconds=$((pause << start))

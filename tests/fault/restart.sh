@@ -2,7 +2,7 @@
 # jobs/run.sh: after the server is lost, at any moment, the job is started again and comes to the model of an undisturbed run; the number
 # of restarts is bounded, and what would only fail again is not started again.
 source "$COMITY_SOURCE_DIR/tests/e2e/common.sh"
-export COMITY_MPIRUN="$MPIEXEC" COMITY_RESTART_PAUSE=0 COMITY_END_WAIT=0 # whoever waits for the server is not waited for
+export COMITY_LAUNCHER="$MPIEXEC" COMITY_RESTART_PAUSE=0 COMITY_END_WAIT=0 # whoever waits for the server is not waited for
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export ASAN_OPTIONS=detect_leaks=0 # of sanitized builds: MPI libraries leave memory behind
 jobs=$COMITY_SOURCE_DIR/jobs
@@ -149,10 +149,10 @@ cat >forever.sh <<'SH'
 [ "$1" = --version ] || sleep 1000 # as mpirun does when a host does not answer
 SH
 chmod +x forever.sh
-COMITY_MPIRUN=./forever.sh COMITY_END_WAIT=1 expect 0 bash "$jobs/run.sh" 2 "$COMITY" train job.yaml run.dir=forever --quiet
+COMITY_LAUNCHER=./forever.sh COMITY_END_WAIT=1 expect 0 bash "$jobs/run.sh" 2 "$COMITY" train job.yaml run.dir=forever --quiet
 says 'still waits for others'
 same_model forever
 printf '#!/bin/sh\n[ "$1" = --version ] || exec sleep 1000\n' >never.sh
 chmod +x never.sh
-COMITY_MPIRUN=./never.sh COMITY_START_WAIT=1 COMITY_RESTARTS=0 expect 68 bash "$jobs/run.sh" - "$COMITY" train job.yaml
+COMITY_LAUNCHER=./never.sh COMITY_START_WAIT=1 COMITY_RESTARTS=0 expect 68 bash "$jobs/run.sh" - "$COMITY" train job.yaml
 says 'did not get under way'

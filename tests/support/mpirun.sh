@@ -7,7 +7,7 @@ mpiexec=$1 ranks=$2
 shift 2
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 if [ -n "${SURVIVE:-}" ]; then
-  export COMITY_MPIRUN="$mpiexec" OMPI_MCA_btl_vader_single_copy_mechanism=none
+  export COMITY_LAUNCHER="$mpiexec" OMPI_MCA_btl_vader_single_copy_mechanism=none
   exec bash "$(dirname "$0")/../../jobs/mpirun.sh" "$ranks" "$@"
 fi
 if "$mpiexec" --version 2>&1 | grep -qi 'open.mpi\|openrte\|prte'; then
