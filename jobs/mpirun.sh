@@ -45,8 +45,9 @@ else
 fi
 case $("${launch[0]}" --version 2>/dev/null) in
 *"Open MPI"* | *OpenRTE*)
-  # Keepalive: without it mpirun does not give up a job because one host does not answer, which is for the server to decide.
-  launch+=(--enable-recovery --oversubscribe --mca oob_tcp_keepalive_time 0 -x COMITY_EXIT_FILE) ;;
+  # Keepalive: without it mpirun does not give up a job because one host does not answer, which is for the server to decide. Tick rate:
+  # after a peer's loss Open MPI looks at TCP only every so many microseconds, by default 10000, and rounds take ten times longer.
+  launch+=(--enable-recovery --oversubscribe --mca oob_tcp_keepalive_time 0 --mca mpi_event_tick_rate 100 -x COMITY_EXIT_FILE) ;;
 *HYDRA*) launch+=(-disable-auto-cleanup) ;;
 esac
 [[ $ranks != - ]] && launch+=(-n "$ranks")
@@ -55,7 +56,8 @@ esac
 quieter() {
   exec sed -u -e '/PMIX ERROR: .* in file .*pmix_event_notification/d' -e '/ORTE_ERROR_LOG: .*show_help\.c/d' \
     -e '/^mpirun: Forwarding signal/d' -e '/plm:rsh: Warning: setpgid/d' \
-    -e '/^-\{60,\}$/{N;/\nMPI_ABORT was invoked on rank/{:more;N;/\n-\{60,\}$/!bmore;d};/\n-/{P;D}}'
+    -e '/more process.* sent help message help-mpi-\(api\|btl-tcp\)/{N;/\n.*orte_base_help_aggregate/d}' \
+    -e '/^-\{60,\}$/{N;/\n\(MPI_ABORT was invoked on rank\|An MPI communication peer process has unexp\)/{:more;N;/\n-\{60,\}$/!bmore;d};/\n-/{P;D}}'
 }
 exec 3> >(trap '' USR1 TERM HUP INT; quieter >&2)
 quieter=$!

@@ -75,9 +75,9 @@ echo "a host cut off: same bits without a restart"
 
 # The link comes back while the others are still at it.
 { under_way healed && hosts cut 3 && sleep 3 && hosts heal 3; } &
-over 3 healed server.rounds=1000
+over 3 healed server.rounds=500
 grep -q 'is lost' healed/log.txt || fail "nobody was lost"
-"$COMITY" train job.yaml server.rounds=1000 run.dir=longer --quiet
+"$COMITY" train job.yaml server.rounds=500 run.dir=longer --quiet
 same healed "$("$COMITY" inspect --hash longer/model.h5)"
 [[ $(restarts) -eq 0 ]] || fail "a host that came back cost a restart"
 echo "a host cut off for a while: same bits without a restart"

@@ -10,16 +10,25 @@
 #   crash I         kill all that runs there, Open MPI's daemon too
 #   down            kill everything and take all away; also after a failure half-way
 #
-# HOSTS names this set of hosts; several can stand beside each other.
+# HOSTS names this set of hosts, with its owner's process id at the end, as in test-$$; several can stand beside each other. Those whose
+# owner is gone are taken away by the next `up`.
 set -euo pipefail
-set_of=${HOSTS:?name the set of hosts, for example by export HOSTS=test-$$}
+set_of=${HOSTS:?name the set of hosts, as in test-$$}
 self=$(readlink -f "${BASH_SOURCE[0]}")
 kept=/run/comity-hosts/$set_of # Open MPI's list of hosts
 name() { echo "$set_of-$1"; }  # of a namespace
 
+forsaken() {
+  local set
+  for set in $(ip netns list 2>/dev/null | grep -oE "^${set_of%-*}-[0-9]+" | sort -u); do
+    kill -0 "${set##*-}" 2>/dev/null || HOSTS=$set bash "$self" down
+  done
+}
+
 up() {
   local i
   down
+  forsaken
   for tool in ip unshare mpirun; do
     command -v $tool >/dev/null || { echo "SKIPPED: virtual hosts need $tool"; exit 77; }
   done
@@ -117,5 +126,5 @@ bad) bad "$@" ;;
 good) good "$1" ;;
 crash) crash "$(name "h$1")" ;;
 down) down ;;
-*) sed -n '2,14s/^# \{0,1\}//p' "$self"; exit 64 ;;
+*) sed -n '2,15s/^# \{0,1\}//p' "$self"; exit 64 ;;
 esac
