@@ -139,7 +139,8 @@ typedef struct comity_watch {
   bool gone;      /* the server is silent */
   bool hurried, taken;
   bool star; /* members do not reach each other, so that everything goes through the server */
-  double silence, next, last, next_sign;
+  double silence, next, last, next_sign, last_sign;
+  bool news; /* this rank is at something else than it last said */
   comity_watcher watcher;
   comity_doing doing;
   comity_peer *peer; /* (size) */
