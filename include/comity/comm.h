@@ -59,6 +59,12 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_comm_new(MPI_Comm base, const 
 COMITY_API COMITY_MUST_CHECK comity_status comity_comm_arrive(MPI_Comm link, int rank, int size,
                                                               const comity_comm_options *options,
                                                               double silence, comity_comm **comm);
+/** On a server whose members all come later: `size` slots, in which nobody but the server is present until others are offered
+ *  (comity_comm_offer) and a regrouping admits them. Losses are survived from the start. Not collective.
+ *  \param[in] size  2 or more
+ *  \return as comity_comm_arrive */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_serve(int size, const comity_comm_options *options,
+                                                             double silence, comity_comm **comm);
 /** Collective unless the communicator has failed. Accepts NULL. */
 COMITY_API void comity_comm_destroy(comity_comm **comm);
 
@@ -108,8 +114,8 @@ typedef enum comity_change {
   COMITY_CHANGE_JOINED    /* another process in this slot */
 } comity_change;
 
-/** What the server is told while others fail. All are called on the server, from inside of operations, and may be
- *  NULL. */
+/** What the server is told while others fail. All are called from inside of operations, but for `tended` on the
+ *  server alone, and may be NULL. */
 typedef struct comity_watcher {
   void *self;
   const char *(*stage_name)(uint32_t stage);
@@ -121,10 +127,12 @@ typedef struct comity_watcher {
   /** A message was corrupt or does not come, and is asked for again: the operation is about to be interrupted though
    *  nobody may be lost. */
   void (*repeats)(void *self, int rank, const char *text);
+  /** Called every millisecond or so wherever this rank waits or tends, also where it is not the server. */
+  void (*tended)(void *self);
 } comity_watcher;
 
 /** From here on, losing a member interrupts an operation instead of failing the communicator. Collective, and the same
- *  on all ranks; before it, host names are exchanged.
+ *  on all ranks; before it, host names are exchanged. Where losses are survived already, it only sets the watcher.
  *  \param[in] silence  seconds without a sign of life after which a member is lost, and the server to its members; > 0
  *  \param[in] watcher  copied; read on the server */
 COMITY_API COMITY_MUST_CHECK comity_status comity_comm_survive(comity_comm *comm, double silence,
@@ -164,14 +172,14 @@ COMITY_API void comity_comm_set_alarm(comity_comm *comm, double seconds,
                                       void (*expired)(void *self, bool due), void *self);
 /** Messages to this rank are corrupt as the schedule says. Not collective. \param[in] faults  borrowed; may be NULL */
 COMITY_API void comity_comm_set_faults(comity_comm *comm, const comity_faults *faults);
-/** A process of this host that still exists though it is no longer the member `rank`, or the server and silent for too
- *  long: it hangs, and launchers wait for it.
+/** A process of this host that still exists though it is no longer the member `rank`: it hangs, and launchers wait for it.
  *  Not collective.
  *  \return its process id; 0 = there is none */
 COMITY_API int64_t comity_comm_remains(const comity_comm *comm, int rank);
 /** Whether somebody was ever lost: then the process should not call MPI_Finalize, which may wait for them. */
 COMITY_API bool comity_comm_is_torn(const comity_comm *comm);
-/** Tell the server that this rank leaves for good, which interrupts the others. Not collective. */
+/** Tell the server that this rank leaves for good, which interrupts the others. From here on operations of this rank return
+ *  COMITY_ERR_EXCLUDED. Not collective. */
 COMITY_API void comity_comm_leave(comity_comm *comm);
 /** On the server: another process, at rank 0 of the remote group of `link`, waits for this slot, which may be present or
  *  not; the next regrouping admits it. Not collective.
@@ -184,6 +192,71 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_comm_offer(comity_comm *comm, 
  *  \param[in,out] memory  of comity_comm_buffer_new
  *  \return COMITY_OK, COMITY_ERR_MEMORY (it is then as it was) */
 COMITY_API COMITY_MUST_CHECK comity_status comity_comm_buffer_renew(comity_comm *comm, void **memory);
+
+/* ---------------------------------------------------------------------------------- processes started apart */
+
+/** Whether MPI allows calls from several threads in this process (MPI_THREAD_MULTIPLE), which a door and a meeting need. */
+COMITY_API bool comity_comm_may_meet(void);
+
+/** The way to one other process that is not a member, or not yet: messages of any length, in order, for which nobody ever waits.
+ *  Who is at the other end, and whether it still lives, is not known here. */
+typedef struct comity_link comity_link;
+
+/** Send a copy of `bytes` bytes, at most INT_MAX. */
+COMITY_API COMITY_MUST_CHECK comity_status comity_link_send(comity_link *link, const void *data,
+                                                            size_t bytes);
+/** The next message, if it has come.
+ *  \param[in]  most  a longer one is an error
+ *  \param[out] data  (*bytes) owned by the caller, free with comity_free; NULL = not yet
+ *  \return COMITY_OK, COMITY_ERR_COMM, COMITY_ERR_MEMORY */
+COMITY_API COMITY_MUST_CHECK comity_status comity_link_receive(comity_link *link, size_t most, uint8_t **data,
+                                                               size_t *bytes);
+/** Whether all that was sent is out of the house. */
+COMITY_API bool comity_link_is_idle(comity_link *link);
+/** comity_comm_offer and comity_comm_arrive over a link, which stays good for messages until it is destroyed. */
+COMITY_API COMITY_MUST_CHECK comity_status comity_link_offer(comity_comm *comm, int rank,
+                                                             const comity_link *link, const char *host);
+COMITY_API COMITY_MUST_CHECK comity_status comity_link_arrive(const comity_link *link, int rank, int size,
+                                                              const comity_comm_options *options,
+                                                              double silence, comity_comm **comm);
+/** To the process that started this one by comity_meeting_spawn.
+ *  \return COMITY_ERR_USAGE when there is none */
+COMITY_API COMITY_MUST_CHECK comity_status comity_link_parent(comity_link **link);
+/** Waits for nobody. Accepts NULL. */
+COMITY_API void comity_link_destroy(comity_link **link);
+
+/** Where processes that were started apart come in. */
+typedef struct comity_door comity_door;
+
+/** Open a port and wait there, in a thread. Needs comity_comm_may_meet, and with Open MPI an ompi-server that both sides know. Such
+ *  a process must not call MPI_Finalize, which would wait for the thread. */
+COMITY_API COMITY_MUST_CHECK comity_status comity_door_open(comity_door **door);
+/** What comity_meeting_connect takes. Borrowed until close. */
+COMITY_API const char *comity_door_address(const comity_door *door);
+/** \param[out] link  whoever came next; NULL = nobody did
+ *  \return COMITY_OK; COMITY_ERR_COMM when somebody came in vain, COMITY_ERR_MEMORY: the door stays open */
+COMITY_API COMITY_MUST_CHECK comity_status comity_door_next(comity_door *door, comity_link **link);
+/** At most one more comes in. Accepts NULL. */
+COMITY_API void comity_door_close(comity_door **door);
+
+/** On the way to another process, in a thread. */
+typedef struct comity_meeting comity_meeting;
+
+enum { COMITY_SPAWN_ARGUMENTS = 4 };
+/** To whoever has opened the door with this address. */
+COMITY_API COMITY_MUST_CHECK comity_status comity_meeting_connect(const char *address,
+                                                                  comity_meeting **meeting);
+/** To a new process, which MPI starts wherever the job has room.
+ *  \param[in] arguments  at most COMITY_SPAWN_ARGUMENTS of at most 63 bytes, then NULL */
+COMITY_API COMITY_MUST_CHECK comity_status comity_meeting_spawn(const char *program,
+                                                                const char *const *arguments,
+                                                                comity_meeting **meeting);
+/** \param[in,out] meeting  becomes NULL when it is over, well or not
+ *  \param[out]    link     NULL = not there yet
+ *  \return COMITY_OK, COMITY_ERR_COMM, COMITY_ERR_MEMORY */
+COMITY_API COMITY_MUST_CHECK comity_status comity_meeting_poll(comity_meeting **meeting, comity_link **link);
+/** Accepts NULL. */
+COMITY_API void comity_meeting_give_up(comity_meeting **meeting);
 
 /* --------------------------------------------------------------------------------------------- operations */
 

@@ -13,6 +13,10 @@ int comity_app_evaluate(int argc, char **argv);
 int comity_app_inspect(int argc, char **argv);
 int comity_app_data(int argc, char **argv);
 int comity_app_keygen(int argc, char **argv);
+int comity_app_serve(int argc, char **argv);
+int comity_app_join(int argc, char **argv);
+/* What the server starts in the place of a lost participant. */
+int comity_app_participate(int argc, char **argv);
 int comity_app_version(int argc, char **argv);
 /* Gets only what stands behind its name: KEY, GROUP or exit-codes, any number. Explanations go to `out`,
  * complaints to `err`. */
@@ -35,6 +39,15 @@ typedef comity_status (*comity_app_work)(comity_comm *comm, const comity_config 
 /* Start MPI, share the job, work, end MPI; returns the exit code, the same on every rank. */
 int comity_app_session(int *argc, char ***argv, const char *path, char *const *overrides, size_t count,
                        comity_app_work work, void *context);
+/* Whether mpirun or the like has started this process. */
+bool comity_app_is_launched(void);
+/* Start this verb again under an mpirun of its own; returns the exit code of the process inside.
+ * \param[in] uri  of the ompi-server; NULL = start one */
+int comity_app_launch(const char *uri, int argc, char **argv);
+/* MPI, signals and all else that a session needs. \param[in] threads  MPI shall allow calls from several threads */
+COMITY_MUST_CHECK comity_status comity_app_begin(int *argc, char ***argv, bool threads);
+/* Say how it ended, and end the process without MPI_Finalize, which would wait for those that have gone. */
+_Noreturn void comity_app_leave(comity_status status);
 /* Whether what is printed appears on a terminal, seen through mpirun. */
 bool comity_app_on_terminal(void);
 /* Becomes non-zero when a signal asks the job to checkpoint and leave. */

@@ -19,6 +19,8 @@ static const struct {
     {"inspect FILE...", "say what is in a dataset, checkpoint or model file"},
     {"data import|partition|generate", "make datasets from files of other formats, of others, or of nothing"},
     {"keygen --out FILE [--name NAME]", "make the key pair by which a silo or a server proves who it is"},
+    {"serve JOB [KEY=VALUE...]", "serve silos that come by themselves"},
+    {"join --server FILE --data FILE --key FILE", "join such a server as a silo"},
     {"help [KEY|GROUP|exit-codes]", "this list; or one setting, one group such as 'server', the exit codes"},
     {"version", "the version of the program and of what it was built with"},
 };

@@ -13,7 +13,7 @@ static const struct {
 } verb[] = {
     {"train", comity_app_train},     {"check", comity_app_check}, {"evaluate", comity_app_evaluate},
     {"inspect", comity_app_inspect}, {"data", comity_app_data},   {"keygen", comity_app_keygen},
-    {"version", comity_app_version},
+    {"serve", comity_app_serve},     {"join", comity_app_join},   {"version", comity_app_version},
 };
 enum { VERBS = sizeof verb / sizeof *verb };
 
@@ -48,6 +48,8 @@ static int run(int argc, char **argv) {
     return comity_app_help(0, argv, stdout, stderr);
   if (strcmp(name, "--version") == 0)
     return comity_app_version(argc - 1, argv + 1);
+  if (strcmp(name, "participate") == 0) /* not for people */
+    return comity_app_participate(argc - 1, argv + 1);
   for (size_t i = 0; i < VERBS; i++)
     if (strcmp(name, verb[i].name) == 0)
       return verb[i].run(argc - 1, argv + 1);

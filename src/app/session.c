@@ -134,7 +134,7 @@ static bool speaks_without_server(const comity_comm *comm) {
 
 /* Launchers wait for what hangs. */
 static void clear_away(const comity_comm *comm) {
-  for (int rank = 0; rank < comity_comm_size(comm); rank++) {
+  for (int rank = 1; rank < comity_comm_size(comm); rank++) {
     int64_t process = comity_comm_remains(comm, rank);
     if (process > 0)
       kill((pid_t)process, SIGKILL);
@@ -153,26 +153,63 @@ static void leave_torn(comity_comm *comm, int code, comity_status status) {
   fflush(NULL);
   if (server)
     comity_clock_sleep(MOMENT);
-  if (status != COMITY_ERR_EXCLUDED)
+  if (status != COMITY_ERR_SERVER && status != COMITY_ERR_EXCLUDED)
     clear_away(comm);
   if (server)
     MPI_Abort(MPI_COMM_WORLD, code);
   _exit(code);
 }
 
-int comity_app_session(int *argc, char ***argv, const char *path, char *const *overrides, size_t count,
-                       comity_app_work work, void *context) {
-  comity_comm *comm = NULL;
+comity_status comity_app_begin(int *argc, char ***argv, bool threads) {
+  int level = MPI_THREAD_SINGLE;
   openblas_set_num_threads(
       1); /* a rank is one thread of arithmetic; more ranks, not more threads, use more cores */
-  if (MPI_Init(argc, argv) != MPI_SUCCESS)
-    return comity_app_fail(comity_fail(COMITY_ERR_COMM, "MPI cannot be started"));
+  COMITY_REQUIRE(MPI_Init_thread(argc, argv, threads ? MPI_THREAD_MULTIPLE : MPI_THREAD_SINGLE, &level) ==
+                     MPI_SUCCESS,
+                 COMITY_ERR_COMM, "MPI cannot be started");
   listen_to_signals();
   note_start();
 #if defined(__linux__)
   prctl(PR_SET_TIMERSLACK, 1000UL); /* waiting ranks sleep for microseconds, and Linux would add 50 to each */
 #endif
-  comity_status status = comity_comm_new(MPI_COMM_WORLD, NULL, &comm);
+  return COMITY_OK;
+}
+
+/* Whether this process may have to start others in the place of lost ones: only then MPI has to allow several threads, which
+ * costs time. MPI wants to be told before the job is shared, so the server looks into it beforehand. */
+static bool replaces(const char *path, char *const *overrides, size_t count) {
+  comity_config *config = NULL;
+  bool found = false;
+  if (!comity_app_speaks_for_all() || comity_config_new(&config) != COMITY_OK)
+    return false;
+  comity_status status = comity_config_load(config, path);
+  for (size_t i = 0; i < count && status == COMITY_OK; i++)
+    status = comity_config_override(config, overrides[i]);
+  if (status == COMITY_OK)
+    found = comity_config_flag(config, "round.respawn");
+  comity_error_clear(); /* what is wrong is said when the job is shared */
+  comity_config_destroy(&config);
+  return found;
+}
+
+_Noreturn void comity_app_leave(comity_status status) {
+  int code = comity_status_exit_code(status);
+  if (status == COMITY_REQUEUE)
+    fprintf(stderr, "comity: %s\n", comity_error_message());
+  else if (status != COMITY_OK)
+    code = comity_app_fail(status);
+  comity_app_note("ended", "%d", code);
+  fflush(NULL);
+  _exit(code);
+}
+
+int comity_app_session(int *argc, char ***argv, const char *path, char *const *overrides, size_t count,
+                       comity_app_work work, void *context) {
+  comity_comm *comm = NULL;
+  comity_status status = comity_app_begin(argc, argv, replaces(path, overrides, count));
+  if (status != COMITY_OK)
+    return comity_app_fail(status);
+  status = comity_comm_new(MPI_COMM_WORLD, NULL, &comm);
   if (status == COMITY_OK)
     status = with_job(&comm, path, overrides, count, work, context);
   bool speaks = comm == NULL || comity_comm_is_server(comm);

@@ -3,6 +3,7 @@
 
 #include <getopt.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char usage[] =
     "usage: comity train JOB.yaml [KEY=VALUE ...] [--resume] [--force] [--quiet]\n"
@@ -35,11 +36,15 @@ typedef struct flags {
 
 static comity_status train(comity_comm *comm, const comity_config *config, void *context) {
   const flags *given = context;
+  char program[4096];
+  ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+  program[length < 0 ? 0 : length] = '\0';
   comity_run_options options = {.resume = given->resume,
                                 .force = given->force,
                                 .terminal = given->quiet ? NULL : stdout,
                                 .in_place = comity_app_on_terminal(),
-                                .stop = comity_app_stop()};
+                                .stop = comity_app_stop(),
+                                .program = program};
   return comity_run(comm, config, &options, NULL);
 }
 

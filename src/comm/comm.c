@@ -124,20 +124,20 @@ comity_status comity_comm_new(MPI_Comm base, const comity_comm_options *options,
   return status;
 }
 
-comity_status comity_comm_arrive(MPI_Comm link, int rank, int size, const comity_comm_options *options,
+/* Slots that this process sees alone. \param[in] link  the server's; MPI_COMM_NULL on the server itself */
+static comity_status begin_alone(MPI_Comm link, int rank, int size, const comity_comm_options *options,
                                  double silence, comity_comm **comm) {
   size_t piece = whole_piece(options), place = 0;
   comity_comm *made = NULL;
-  COMITY_REQUIRE(rank > COMITY_COMM_SERVER && rank < size, COMITY_ERR_ARG, "there is no slot %d of %d", rank,
-                 size);
   COMITY_TRY(check_options(options, piece));
   COMITY_TRY(COMITY_NEW(made, 1));
   made->deadline = options->deadline;
   made->unchecked = options->unchecked;
-  MPI_Comm_set_errhandler(link, MPI_ERRORS_RETURN);
+  made->torn = true; /* others come and go */
   comity_status status = comity_collectives_find(options->collectives, &made->collectives, &place);
   if (status == COMITY_OK)
-    status = comity_members_init_link(&made->members, link, rank, size);
+    status = link == MPI_COMM_NULL ? comity_members_init_server(&made->members, size)
+                                   : comity_members_init_link(&made->members, link, rank, size);
   if (status == COMITY_OK)
     status = allocate(made, piece);
   if (status == COMITY_OK)
@@ -147,6 +147,20 @@ comity_status comity_comm_arrive(MPI_Comm link, int rank, int size, const comity
   else
     comity_comm_destroy(&made);
   return status;
+}
+
+comity_status comity_comm_arrive(MPI_Comm link, int rank, int size, const comity_comm_options *options,
+                                 double silence, comity_comm **comm) {
+  COMITY_REQUIRE(rank > COMITY_COMM_SERVER && rank < size, COMITY_ERR_ARG, "there is no slot %d of %d", rank,
+                 size);
+  MPI_Comm_set_errhandler(link, MPI_ERRORS_RETURN);
+  return begin_alone(link, rank, size, options, silence, comm);
+}
+
+comity_status comity_comm_serve(int size, const comity_comm_options *options, double silence,
+                                comity_comm **comm) {
+  COMITY_REQUIRE(size > 1, COMITY_ERR_ARG, "a server of %d slots has no room for others", size);
+  return begin_alone(MPI_COMM_NULL, COMITY_COMM_SERVER, size, options, silence, comm);
 }
 
 void comity_comm_destroy(comity_comm **comm) {

@@ -41,11 +41,15 @@ COMITY_MUST_CHECK comity_status comity_members_init(comity_members *members, MPI
 /* One process in slot `rank` of `size` that so far only has a link to the server: nobody is present. */
 COMITY_MUST_CHECK comity_status comity_members_init_link(comity_members *members, MPI_Comm link, int rank,
                                                          int size);
+/* The server of `size` slots, in which nobody else is present. */
+COMITY_MUST_CHECK comity_status comity_members_init_server(comity_members *members, int size);
 /* Make the list from present and linked. */
 void comity_members_order(comity_members *members);
 /* What marks the messages of the operation with this number in this epoch; above COMITY_TAG_NOTICE. */
 int comity_members_tag(const comity_members *members, uint64_t sequence);
 enum { COMITY_TAG_NOTICE = 0 };
+/* What marks messages of links: above all others. */
+int comity_members_tag_of_links(MPI_Comm comm);
 /* Collective unless `whole` is MPI_COMM_NULL. */
 void comity_members_clear(comity_members *members);
 
@@ -138,9 +142,9 @@ typedef struct comity_watch {
   bool interrupt; /* the membership has to change, or has changed elsewhere */
   bool gone;      /* the server is silent */
   bool hurried, taken;
+  bool left; /* by its own will */
   bool star; /* members do not reach each other, so that everything goes through the server */
-  double silence, next, last, next_sign, last_sign;
-  bool news; /* this rank is at something else than it last said */
+  double silence, next, last, next_sign;
   comity_watcher watcher;
   comity_doing doing;
   comity_peer *peer; /* (size) */
@@ -258,6 +262,11 @@ COMITY_MUST_CHECK comity_status comity_watch_complain(comity_comm *comm, comity_
                                                       const char *text);
 /* COMITY_OK unless the operation cannot go on. */
 COMITY_MUST_CHECK comity_status comity_watch_status(comity_comm *comm);
+
+/* ------------------------------------------------------------------------------------------------- link.c */
+
+/* comm: an intercommunicator with one remote process; taken. */
+COMITY_MUST_CHECK comity_status comity_link_new(MPI_Comm comm, comity_link **link);
 
 /* ---------------------------------------------------------------------- messages.c, agree.c, gather.c */
 

@@ -49,6 +49,24 @@ comity_status comity_members_init(comity_members *members, MPI_Comm base) {
   return COMITY_OK;
 }
 
+comity_status comity_members_init_server(comity_members *members, int size) {
+  *members = (comity_members){.whole = MPI_COMM_NULL, .rank = COMITY_COMM_SERVER};
+  int code = MPI_Comm_dup(MPI_COMM_SELF, &members->whole);
+  if (code != MPI_SUCCESS) {
+    members->whole = MPI_COMM_NULL;
+    return fail(code, "MPI_Comm_dup");
+  }
+  MPI_Comm_set_errhandler(members->whole, MPI_ERRORS_RETURN);
+  COMITY_TRY(make_slots(members, size));
+  members->epochs = epochs_of(members->whole);
+  for (int i = 1; i < size; i++)
+    members->address[i] = (comity_address){MPI_COMM_NULL, MPI_PROC_NULL};
+  members->address[COMITY_COMM_SERVER] = (comity_address){members->whole, 0};
+  members->present[COMITY_COMM_SERVER] = members->linked[COMITY_COMM_SERVER] = true;
+  comity_members_order(members);
+  return COMITY_OK;
+}
+
 comity_status comity_members_init_link(comity_members *members, MPI_Comm link, int rank, int size) {
   *members = (comity_members){.whole = MPI_COMM_NULL, .rank = rank};
   COMITY_TRY(make_slots(members, size));
@@ -79,6 +97,8 @@ int comity_members_tag(const comity_members *members, uint64_t sequence) {
   uint64_t epoch = members->epoch % (uint64_t)members->epochs;
   return 1 + (int)(epoch << SEQUENCE_BITS | sequence % (1 << SEQUENCE_BITS));
 }
+
+int comity_members_tag_of_links(MPI_Comm comm) { return 1 + (epochs_of(comm) << SEQUENCE_BITS); }
 
 void comity_members_clear(comity_members *members) {
   comity_free(members->address);

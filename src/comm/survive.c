@@ -119,15 +119,19 @@ void comity_comm_set_faults(comity_comm *comm, const comity_faults *faults) { co
 
 int64_t comity_comm_remains(const comity_comm *comm, int rank) {
   const comity_peer *peer = comm->watch.peer;
-  bool gone = comm->watch.on && rank >= COMITY_COMM_SERVER && rank < comm->members.size &&
-              (rank == COMITY_COMM_SERVER ? comm->watch.gone : !comm->members.present[rank]) &&
-              peer[rank].born != 0 && strcmp(peer[rank].host, peer[comm->members.rank].host) == 0;
+  bool gone = comm->watch.on && rank > COMITY_COMM_SERVER && rank < comm->members.size &&
+              !comm->members.present[rank] && peer[rank].born != 0 &&
+              strcmp(peer[rank].host, peer[comm->members.rank].host) == 0;
   return gone && birth_of(peer[rank].process) == peer[rank].born ? peer[rank].process : 0;
 }
 
 comity_status comity_comm_survive(comity_comm *comm, double silence, const comity_watcher *watcher) {
   comity_watch *watch = &comm->watch;
   bool server = comity_comm_is_server(comm);
+  if (watch->on && watcher != NULL)
+    watch->watcher = *watcher;
+  if (watch->on)
+    return COMITY_OK;
   COMITY_TRY(exchange_identities(comm, make_watch(comm, silence)));
   if (watcher != NULL)
     watch->watcher = *watcher;
@@ -255,17 +259,14 @@ comity_status comity_comm_knock(comity_comm *comm, comity_point *point) {
   const comity_members *members = &comm->members;
   comity_status status = COMITY_ERR_EXCLUDED;
   comm->watch.next_sign = 0; /* which is a knock from somebody who is not a member */
-  while (status == COMITY_ERR_EXCLUDED && !comm->watch.taken)
+  while (status == COMITY_ERR_EXCLUDED && !comm->watch.taken && !comm->watch.left)
     status = comity_comm_regroup(comm, point);
   return status == COMITY_OK && members->place < 0 ? COMITY_ERR_INTERNAL : status;
 }
 
 /* -------------------------------------------------------------------------------------------- beside rounds */
 
-void comity_comm_doing(comity_comm *comm, const comity_doing *doing) {
-  comm->watch.doing = *doing;
-  comm->watch.news = true;
-}
+void comity_comm_doing(comity_comm *comm, const comity_doing *doing) { comm->watch.doing = *doing; }
 
 comity_doing comity_comm_does(const comity_comm *comm, int rank) {
   return comm->watch.on ? comm->watch.peer[rank].doing : (comity_doing){.client = UINT64_MAX};
@@ -277,7 +278,7 @@ comity_status comity_comm_tend(comity_comm *comm) {
   if (!watch->on || now < watch->next)
     return COMITY_OK;
   comity_watch_tend(comm, now);
-  if (watch->gone)
+  if (watch->gone || watch->left)
     return comity_watch_status(comm);
   if (!watch->interrupt || comity_comm_is_server(comm))
     return COMITY_OK;
@@ -318,9 +319,11 @@ void comity_comm_set_alarm(comity_comm *comm, double seconds, void (*expired)(vo
 }
 
 void comity_comm_leave(comity_comm *comm) {
-  if (comm->watch.on && !comity_comm_is_server(comm))
-    comity_notice_send(comm, comm->members.address[COMITY_COMM_SERVER], COMITY_NOTICE_LEAVE,
-                       comm->members.rank, NULL);
+  if (!comm->watch.on || comity_comm_is_server(comm) || comm->watch.left)
+    return;
+  comm->watch.left = true;
+  comity_notice_send(comm, comm->members.address[COMITY_COMM_SERVER], COMITY_NOTICE_LEAVE, comm->members.rank,
+                     NULL);
 }
 
 /* -------------------------------------------------------------------------------------------- other processes */
@@ -339,9 +342,11 @@ comity_status comity_comm_offer(comity_comm *comm, int rank, MPI_Comm link, cons
 
 comity_status comity_comm_join(comity_comm *comm, double silence) {
   COMITY_TRY(make_watch(comm, silence));
-  COMITY_TRY(comity_ear_open(comm, &comm->watch.ear, comm->members.address[COMITY_COMM_SERVER].comm, 0,
-                             COMITY_COMM_SERVER));
-  comm->torn = true;
+  bool server = comity_comm_is_server(comm);
+  identity own = own_identity();
+  know(&comm->watch.peer[comm->members.rank], &own);
+  COMITY_TRY(comity_ear_open(comm, &comm->watch.ear, comm->members.address[COMITY_COMM_SERVER].comm,
+                             server ? -1 : 0, server ? MPI_ANY_SOURCE : COMITY_COMM_SERVER));
   begin_watch(comm);
   return COMITY_OK;
 }

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-static const double POLL = 1e-3, SIGNS = 4, NEWS = 64, DEAF = 1.0 / 8;
+static const double POLL = 1e-3, SIGNS = 4, DEAF = 1.0 / 8;
 /* A rank whose messages were corrupt, or whose link was stuck, more often than this in one round is lost. */
 enum { MOST_CORRUPT = 5, MOST_STUCK = 1 };
 
@@ -108,6 +108,8 @@ comity_status comity_watch_status(comity_comm *comm) {
   if (watch->gone)
     return comity_fail(COMITY_ERR_SERVER, "rank %d: the server gave no sign of life for %.3g s",
                        comm->members.rank, watch->silence);
+  if (watch->left)
+    return comity_fail(COMITY_ERR_EXCLUDED, "rank %d: this process has left", comm->members.rank);
   return watch->interrupt ? COMITY_INTERRUPTED : COMITY_OK;
 }
 
@@ -247,11 +249,9 @@ void comity_watch_tend(comity_comm *comm, double now) {
   for (int rank = 1; rank < comm->members.size && is_server(comm); rank++)
     hear(comm, &watch->peer[rank].ear, now);
   comity_notice_tidy(comm);
-  if (now >= watch->next_sign || (watch->news && now >= watch->last_sign + watch->silence / NEWS)) {
+  if (now >= watch->next_sign) {
     give_signs(comm);
-    watch->last_sign = now;
     watch->next_sign = now + watch->silence / SIGNS;
-    watch->news = false;
   }
   if (is_server(comm)) {
     judge(comm, now);
@@ -259,4 +259,6 @@ void comity_watch_tend(comity_comm *comm, double now) {
   } else {
     watch->gone = watch->gone || now - watch->peer[COMITY_COMM_SERVER].heard >= watch->silence;
   }
+  if (watch->watcher.tended != NULL)
+    watch->watcher.tended(watch->watcher.self);
 }

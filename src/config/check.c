@@ -31,6 +31,8 @@ static comity_status idle(const comity_config *config, const char *key, const ch
 
 static comity_status check_paths(const comity_config *config) {
   size_t count = comity_config_length(config, "data.path"), patterns = 0;
+  if (count == 0 && comity_config_length(config, "silos.keys") > 0)
+    return COMITY_OK; /* silos bring their own */
   if (count == 0)
     return comity_fail(COMITY_ERR_CONFIG,
                        "'data.path' is missing: name the training data in the job file, or "

@@ -31,8 +31,30 @@ static comity_status expand_pattern(comity_federation *federation, const comity_
   return COMITY_OK;
 }
 
+/* Silos that come by themselves have files with names that only they know. */
+static comity_status name_silos(comity_federation *federation, const comity_config *config) {
+  comity_public_key *keys;
+  size_t count, clients = (size_t)comity_config_integer(config, "silos.clients");
+  federation->apart = true;
+  COMITY_TRY(comity_config_public_keys(config, "silos.keys", &keys, &count));
+  comity_status status = COMITY_NEW(federation->silo, count);
+  for (size_t i = 0; i < count && status == COMITY_OK; i++, federation->silos++) {
+    federation->silo[i] = (comity_silo){
+        .path = comity_text("silo %zu (%s)", i + 1, keys[i].name[0] == '\0' ? "no name" : keys[i].name),
+        .participant = (int)i,
+        .first_client = i * clients,
+        .clients = clients};
+    status = federation->silo[i].path == NULL ? COMITY_ERR_MEMORY : COMITY_OK;
+  }
+  federation->clients = count * clients;
+  comity_free(keys);
+  return status;
+}
+
 comity_status comity_federation_name_files(comity_federation *federation, const comity_config *config) {
   size_t count = comity_config_length(config, "data.path");
+  if (count == 0 && comity_config_length(config, "silos.keys") > 0)
+    return name_silos(federation, config);
   COMITY_REQUIRE(count > 0, COMITY_ERR_CONFIG,
                  "data.path is not set: name the training data, e.g. data.path=train.h5");
   const char *first = comity_config_text_at(config, "data.path", 0);

@@ -51,8 +51,20 @@ static comity_status add_moments(comity_federation *federation, const float *mea
   return COMITY_OK;
 }
 
-comity_status comity_federation_statistics(comity_federation *federation) {
+static comity_status take_statistics(comity_federation *federation, uint64_t *words) {
   comity_comm *comm = federation->comm;
+  size_t width = federation->info.width;
+  for (int pass = 0; pass < 2; pass++) {
+    memset(words, 0, (COMITY_MOMENTS_WORDS(width)) * sizeof *words);
+    COMITY_TRY(comity_comm_agree(comm, add_moments(federation, pass == 0 ? NULL : federation->mean, words)));
+    COMITY_TRY(comity_comm_sum(comm, words, COMITY_MOMENTS_WORDS(width)));
+    COMITY_TRY(comity_comm_broadcast(comm, words, (COMITY_MOMENTS_WORDS(width)) * sizeof *words));
+    comity_moments_finish(words, width, pass == 1, pass == 0 ? federation->mean : federation->inverse);
+  }
+  return COMITY_OK;
+}
+
+comity_status comity_federation_statistics(comity_federation *federation) {
   size_t width = federation->info.width;
   uint64_t *words = NULL;
   comity_status status = COMITY_NEW(words, COMITY_MOMENTS_WORDS(width));
@@ -60,16 +72,14 @@ comity_status comity_federation_statistics(comity_federation *federation) {
     status = COMITY_NEW(federation->mean, width);
   if (status == COMITY_OK)
     status = COMITY_NEW(federation->inverse, width);
-  COMITY_TRY_OR(done, comity_comm_agree(comm, status));
-  for (int pass = 0; pass < 2; pass++) {
-    memset(words, 0, (COMITY_MOMENTS_WORDS(width)) * sizeof *words);
-    COMITY_TRY_OR(
-        done, comity_comm_agree(comm, add_moments(federation, pass == 0 ? NULL : federation->mean, words)));
-    COMITY_TRY_OR(done, comity_comm_sum(comm, words, COMITY_MOMENTS_WORDS(width)));
-    COMITY_TRY_OR(done, comity_comm_broadcast(comm, words, (COMITY_MOMENTS_WORDS(width)) * sizeof *words));
-    comity_moments_finish(words, width, pass == 1, pass == 0 ? federation->mean : federation->inverse);
+  status = comity_comm_agree(federation->comm, status);
+  if (status == COMITY_OK)
+    status = take_statistics(federation, words);
+  if (status != COMITY_OK) { /* half of them are none */
+    comity_free(federation->mean);
+    comity_free(federation->inverse);
+    federation->mean = federation->inverse = NULL;
   }
-done:
   comity_free(words);
   return status;
 }

@@ -72,6 +72,7 @@ typedef struct comity_federation {
   comity_silo *silo; /* (silos) */
   size_t silos;
   bool shared;   /* one file that all ranks read */
+  bool apart;    /* silos come by themselves, each from a file system of its own */
   bool reassign; /* then others stand in for participants that are absent */
   comity_hosts hosts;
   comity_dataset_info info;               /* what all silos agree on; classes is the most that any has */
@@ -189,6 +190,16 @@ COMITY_MUST_CHECK comity_status comity_federation_introduce(const comity_federat
  * \return COMITY_ERR_DATA when its file does not fit: then it cannot be a member */
 COMITY_MUST_CHECK comity_status comity_federation_acquaint(comity_federation *federation, int rank,
                                                            comity_parts parts);
+/* What a silo tells of its file before it knows of the others'. Not collective.
+ * \param[in] rank  that it is to be
+ * \param[in] own   path of the file */
+COMITY_MUST_CHECK comity_status comity_federation_survey(const comity_config *config, int rank,
+                                                         const char *own, comity_message *message);
+/* On a server whose silos come by themselves: examples look as the first silo says. Nobody is acquainted yet. Not collective.
+ * \param[in] told  (ranks) what comity_federation_survey said; empty = has not come */
+COMITY_MUST_CHECK comity_status comity_federation_found(comity_comm *comm, const comity_config *config,
+                                                        const comity_parts *told,
+                                                        comity_federation **federation);
 /* What changed by newcomers, for everybody: the same number of bytes on all ranks. Whoever updated should deal the
  * evaluation anew. Not collective. */
 size_t comity_federation_update_size(const comity_federation *federation);

@@ -1,6 +1,8 @@
 /* From updates to the next global model, and down to everybody. */
 #include "run_impl.h"
 
+#include <string.h>
+
 static comity_server_view view_of(comity_run_state *run, uint64_t round, size_t present) {
   return (comity_server_view){.round = round,
                               .cohort = run->cohort_count,
@@ -48,11 +50,8 @@ static comity_status announce(comity_run_state *run, uint64_t round) {
   return status;
 }
 
-comity_status comity_stage_announce(comity_run_state *run) {
-  uint64_t round = run->at.round;
-  COMITY_TRY(announce(run, round));
-  run->announced = round;
-  comity_run_note(run, comity_run_complete(run, round));
+/* To what comes after the announcement. */
+static comity_status go_on(comity_run_state *run, uint64_t round) {
   if (run->at.value == COMITY_NEXT_OPEN)
     comity_run_go(run, COMITY_STAGE_EVALUATE, round, COMITY_NEXT_OPEN);
   else if (run->at.value == COMITY_NEXT_BEGUN || run->reason == COMITY_STOP_NOT)
@@ -60,6 +59,34 @@ comity_status comity_stage_announce(comity_run_state *run) {
   else
     comity_run_go(run, COMITY_STAGE_SAVE, round, run->at.value);
   return COMITY_OK;
+}
+
+/* Where statistics of the features are wanted and nobody has taken them. */
+static bool lacks_statistics(const comity_run_state *run) {
+  return strcmp(run->federation->standardize, "none") != 0 && run->federation->mean == NULL;
+}
+
+comity_status comity_stage_announce(comity_run_state *run) {
+  uint64_t round = run->at.round;
+  COMITY_TRY(announce(run, round));
+  if (run->regrouped && comity_run_may_grow(run))
+    COMITY_TRY(comity_run_share_news(run));
+  run->regrouped = false;
+  run->announced = round;
+  comity_run_note(run, comity_run_complete(run, round));
+  if (lacks_statistics(run)) {
+    comity_run_go(run, COMITY_STAGE_STATISTICS, round, run->at.value);
+    return COMITY_OK;
+  }
+  return go_on(run, round);
+}
+
+comity_status comity_stage_statistics(comity_run_state *run) {
+  double since = comity_clock_now();
+  comity_status status = comity_federation_statistics(run->federation);
+  comity_run_book(run, COMITY_PHASE_IO, since);
+  COMITY_TRY(status);
+  return go_on(run, run->at.round);
 }
 
 /* ----------------------------------------------------------------------------------------------- evaluate */

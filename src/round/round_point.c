@@ -24,6 +24,8 @@ comity_point comity_point_choose(const comity_standing *standing) {
                               : point(COMITY_STAGE_ANNOUNCE, at->round, COMITY_NEXT_OPEN);
   case COMITY_STAGE_ADMIT:
     return point(COMITY_STAGE_ANNOUNCE, at->round, decided);
+  case COMITY_STAGE_STATISTICS: /* some may have them, and some not */
+    return point(COMITY_STAGE_ANNOUNCE, at->round, at->value);
   case COMITY_STAGE_ANNOUNCE:
   case COMITY_STAGE_SAVE:
   case COMITY_STAGE_FINISH:

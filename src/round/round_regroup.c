@@ -27,6 +27,8 @@ static void changed(void *self, int rank, comity_change change, const char *text
                    text[0] == '\0' ? "" : ": ", text);
   if (!comes && run->trouble_since == 0)
     run->trouble_since = comity_clock_now();
+  if (run->guests != NULL && (change == COMITY_CHANGE_LOST || change == COMITY_CHANGE_CORRUPT))
+    comity_guests_replace(run->guests, rank);
   comity_free(run->gone[rank]);
   run->gone[rank] = comes ? NULL : comity_text("rank %d on %s %s: %s", rank, host, what, text);
   run->known = run->known && !comes;
@@ -43,13 +45,23 @@ static void repeats(void *self, int rank, const char *text) {
   comity_run_event(self, COMITY_EVENT_ASKED_AGAIN, rank, 0, "%s", text);
 }
 
+/* In moments of waiting: look who comes, or whether to leave. */
+static void tended(void *self) {
+  comity_run_state *run = self;
+  if (run->guests != NULL)
+    comity_guests_poll(run->guests);
+  if (run->leaves_alone && comity_run_asked_to_stop(run))
+    comity_comm_leave(run->comm);
+}
+
 comity_status comity_run_survive(comity_run_state *run) {
   comity_comm_set_faults(run->comm, run->faults);
   comity_watcher watcher = {.self = run,
                             .stage_name = comity_stage_name,
                             .changed = changed,
                             .stalled = stalled,
-                            .repeats = repeats};
+                            .repeats = repeats,
+                            .tended = tended};
   return comity_comm_survive(run->comm, comity_config_real(run->config, "comm.silence"), &watcher);
 }
 
@@ -110,6 +122,8 @@ static comity_status wait_for_quorum(comity_run_state *run, comity_point *point)
 static comity_status lead(comity_run_state *run, comity_point *point) {
   *point = choose(run);
   run->retries += run->at.stage != COMITY_STAGE_ADMIT;
+  if (run->guests != NULL && run->at.stage == COMITY_STAGE_ADMIT)
+    comity_guests_acquaint(run->guests);
   COMITY_TRY(comity_comm_regroup(run->comm, point));
   if (run->reason == COMITY_STOP_NOT && point->stage != COMITY_STAGE_GIVE_UP)
     COMITY_TRY(wait_for_quorum(run, point));
@@ -162,7 +176,16 @@ static void jump(comity_run_state *run, const comity_point *point, comity_arriva
                                                     : COMITY_STOP_NOT;
   run->admits = false;
   run->left = 0;
+  run->regrouped = true;
   run->at = *point;
+}
+
+comity_status comity_run_enter(comity_run_state *run) {
+  comity_point point = {0};
+  run->announced = COMITY_ROUND_NONE;
+  COMITY_TRY(comity_comm_knock(run->comm, &point));
+  jump(run, &point, COMITY_ARRIVAL_NEW);
+  return COMITY_OK;
 }
 
 comity_status comity_run_regroup(comity_run_state *run) {

@@ -107,7 +107,8 @@ comity_status comity_stage_train(comity_run_state *run) {
   /* Without the model of the round before this rank is about to be told it. */
   if (status == COMITY_OK && run->trouble == COMITY_OK && run->announced == round - 1)
     status = train_cohort(run);
-  if (status == COMITY_INTERRUPTED || status == COMITY_ERR_SERVER)
+  bool leaves = run->leaves_alone && status == COMITY_REQUEUE;
+  if (status == COMITY_INTERRUPTED || status == COMITY_ERR_SERVER || leaves)
     return status;
   comity_run_note(run, status);
   comity_run_go(run, COMITY_STAGE_REPORT, round, COMITY_NEXT_BEGUN);

@@ -7,10 +7,11 @@
 /* The stages of the rounds. Those up to the sum work on a round that is not complete; from the announcement on its model
  * is there, on the server. */
 typedef enum comity_stage {
-  COMITY_STAGE_TRAIN,    /* this rank's clients */
-  COMITY_STAGE_REPORT,   /* who was trained and who is absent: are they enough, and who trains the rest */
-  COMITY_STAGE_SUM,      /* updates become one, and that the next model */
-  COMITY_STAGE_ANNOUNCE, /* what the server sends down goes to everybody */
+  COMITY_STAGE_TRAIN,      /* this rank's clients */
+  COMITY_STAGE_REPORT,     /* who was trained and who is absent: are they enough, and who trains the rest */
+  COMITY_STAGE_SUM,        /* updates become one, and that the next model */
+  COMITY_STAGE_ANNOUNCE,   /* what the server sends down goes to everybody */
+  COMITY_STAGE_STATISTICS, /* of the features, when the members were not known before */
   COMITY_STAGE_EVALUATE,
   COMITY_STAGE_RECORD,  /* ledgers and evaluations become the record, and the decision whether to go on */
   COMITY_STAGE_SAVE,    /* a checkpoint, when one is due */
@@ -41,6 +42,9 @@ typedef struct comity_standing {
 comity_point comity_point_choose(const comity_standing *standing);
 /* The last complete round at a point. */
 uint64_t comity_point_complete(const comity_point *point);
+
+/* Who comes to the server from outside while it runs: guests.c. */
+typedef struct comity_guests comity_guests;
 
 typedef struct comity_run_state {
   comity_comm *comm;           /* borrowed */
@@ -110,6 +114,9 @@ typedef struct comity_run_state {
   bool hurries;          /* everybody was asked to report what they have */
   uint64_t *slow;        /* (size) the last round that a rank was too slow for; server only */
   int *too_slow;         /* (want) the rank for whose slowness it is not trained, 0 = none; server only */
+  comity_guests *guests; /* on a server to whom others may come; else NULL */
+  bool regrouped;        /* the membership changed since the last announcement */
+  bool leaves_alone;     /* this rank: when it is asked to stop, the others go on */
 
   comity_report mine;     /* of training, this rank's, */
   comity_report report;   /* and that of all; server only */
@@ -149,6 +156,11 @@ COMITY_MUST_CHECK comity_status comity_run_states_pack(const comity_run_state *r
                                                        comity_message *message);
 /* On that participant, before comity_run_rehost. Not collective. */
 COMITY_MUST_CHECK comity_status comity_run_states_take(comity_run_state *run, comity_parts *parts);
+/* All clients' states come to the server of silos that share no disk with it. Collective.
+ * \param[in,out] all  on the server: what there is already, or NULL; owned by the caller */
+COMITY_MUST_CHECK comity_status comity_run_states_collect(comity_run_state *run, comity_states **all);
+/* The run folder and the log of the server; part of comity_run_open unless it was done before. Not collective. */
+COMITY_MUST_CHECK comity_status comity_run_open_folder(comity_run_state *run);
 /* Make or reopen the run folder with its log and records, and continue from a checkpoint when asked to.
  * Collective. */
 COMITY_MUST_CHECK comity_status comity_run_open(comity_run_state *run);
@@ -188,8 +200,8 @@ void comity_run_close(comity_run_state *run);
  *         communication failed or this process is no longer wanted */
 typedef comity_status comity_stage_work(comity_run_state *run);
 comity_stage_work comity_stage_train, comity_stage_report, comity_stage_sum, comity_stage_announce,
-    comity_stage_evaluate, comity_stage_record, comity_stage_save, comity_stage_admit, comity_stage_finish,
-    comity_stage_give_up;
+    comity_stage_statistics, comity_stage_evaluate, comity_stage_record, comity_stage_save,
+    comity_stage_admit, comity_stage_finish, comity_stage_give_up;
 
 static inline void comity_run_go(comity_run_state *run, comity_stage stage, uint64_t round, uint32_t value) {
   run->at = (comity_point){.round = round, .stage = stage, .value = value};
@@ -269,6 +281,40 @@ void comity_run_enter_regroup(comity_run_state *run);
 COMITY_MUST_CHECK comity_status comity_run_be_late(comity_run_state *run, size_t client);
 /* Find who of the cohort is absent by schedule: run->dropped. */
 COMITY_MUST_CHECK comity_status comity_run_drop(comity_run_state *run);
+
+/* ---------------------------------------------------------------------------------------------- newcomers */
+
+/* On the server. \param[in] job  its name in handshakes, borrowed; NULL: nobody comes by himself */
+COMITY_MUST_CHECK comity_status comity_guests_new(comity_run_state *run, const char *job,
+                                                  comity_guests **guests);
+COMITY_MUST_CHECK comity_status comity_guests_open_door(comity_guests *guests);
+void comity_guests_destroy(comity_guests **guests);
+/* From now on there is a federation of which newcomers can be told. */
+void comity_guests_found(comity_guests *guests);
+/* What the job says of communication. */
+comity_comm_options comity_run_comm_options(const comity_config *config);
+/* Look after all of them without waiting for any. */
+void comity_guests_poll(comity_guests *guests);
+/* Start a process in the place of a lost one, where the run may. */
+void comity_guests_replace(comity_guests *guests, int rank);
+/* Whether somebody who was offered is not acquainted yet. Accepts NULL. */
+bool comity_guests_want_in(const comity_guests *guests);
+/* The server takes in what they told of their data. Everybody has to be told afterwards: comity_run_share_news. */
+void comity_guests_acquaint(comity_guests *guests);
+/* Events from before there was a record. */
+COMITY_MUST_CHECK comity_status comity_guests_record_early(comity_guests *guests);
+/* The run has ended. Accepts NULL. */
+void comity_guests_say_end(comity_guests *guests);
+/* Numbers of examples and statistics, as the server has them now, to everybody. Collective. */
+COMITY_MUST_CHECK comity_status comity_run_share_news(comity_run_state *run);
+/* Whether members may come that were not there at the start: the same on all ranks. */
+bool comity_run_may_grow(const comity_run_state *run);
+/* Where a run that is set up goes through its rounds. */
+COMITY_MUST_CHECK comity_status comity_run_stages(comity_run_state *run);
+/* The end of a run's life. Returns `status`. */
+comity_status comity_run_finish(comity_run_state *run, comity_status status, comity_run_result *result);
+/* On a newcomer that was let in: go where the others are. */
+COMITY_MUST_CHECK comity_status comity_run_enter(comity_run_state *run);
 
 /* Whether a signal has asked this rank to stop. */
 static inline bool comity_run_asked_to_stop(const comity_run_state *run) {

@@ -249,26 +249,31 @@ static void say_hello(const comity_run_state *run) {
              comity_model_parameters(run->model), run->folder);
 }
 
-comity_status comity_run_open(comity_run_state *run) {
-  comity_comm *comm = run->comm;
+comity_status comity_run_open_folder(comity_run_state *run) {
   char *moved_to = NULL;
-  COMITY_TRY(comity_comm_agree(comm, open_folder(run, &moved_to)));
+  COMITY_TRY(open_folder(run, &moved_to));
   comity_status status = open_log(run);
   if (status == COMITY_OK && moved_to != NULL)
     comity_log(run->logger, COMITY_LOG_INFO, "the earlier run in %s is now %s", run->folder, moved_to);
   comity_free(moved_to);
-  if (status == COMITY_OK)
-    say_hello(run);
-  if (status == COMITY_OK)
-    status = open_states(run);
-  COMITY_TRY(comity_comm_agree(comm, status));
+  return status;
+}
+
+comity_status comity_run_open(comity_run_state *run) {
+  comity_comm *comm = run->comm;
+  COMITY_TRY(comity_comm_agree(comm, run->logger == NULL ? comity_run_open_folder(run) : COMITY_OK));
+  say_hello(run);
+  COMITY_TRY(comity_comm_agree(comm, open_states(run)));
   COMITY_TRY(comity_run_compare_kernels(run));
   comity_run_tell_faults(run);
   if (run->options->resume) {
     COMITY_TRY(resume(run));
     COMITY_TRY(comity_run_resume_faults(run));
   }
-  return comity_comm_agree(comm, open_records(run));
+  comity_status status = open_records(run);
+  if (status == COMITY_OK && run->guests != NULL)
+    status = comity_guests_record_early(run->guests);
+  return comity_comm_agree(comm, status);
 }
 
 /* At another site there may be no such folder yet. */
@@ -302,8 +307,11 @@ comity_status comity_run_save(comity_run_state *run) {
   if (status == COMITY_OK && run->recorder != NULL)
     status = comity_recorder_flush(run->recorder);
   COMITY_TRY_OR(done, comity_comm_agree(run->comm, status));
+  if (run->federation->apart)
+    COMITY_TRY_OR(done, comity_run_states_collect(run, &absent));
+  const comity_states *states = absent != NULL ? absent : run->federation->apart ? NULL : run->states;
   status =
-      comity_checkpoint_write(run->comm, run->folder, &checkpoint, absent != NULL ? absent : run->states,
+      comity_checkpoint_write(run->comm, run->folder, &checkpoint, states,
                               (size_t)comity_config_integer(run->config, "checkpoint.keep"), run->logger);
 done:
   comity_states_destroy(&absent);

@@ -40,7 +40,7 @@ static closing close_ledger(comity_run_state *run) {
   run->told = run->ledger;
   run->told_start = run->round_start;
   run->told_bytes = run->bytes_before;
-  closing mine = {.ledger = run->ledger, .stop = comity_run_asked_to_stop(run)};
+  closing mine = {.ledger = run->ledger, .stop = comity_run_asked_to_stop(run) && !run->leaves_alone};
   mine.ledger.total = now - run->round_start;
   mine.ledger.bytes = bytes - run->bytes_before;
   mine.ledger.memory = peak(run, now);
@@ -145,7 +145,8 @@ static comity_status use_reports(comity_run_state *run, const comity_gathered *g
   comity_run_pace(run);
   run->reason = decide(run, stop);
   run->recorded = true;
-  *decided = (decision){.reason = (uint64_t)run->reason, .admits = comity_comm_knocking(run->comm)};
+  *decided = (decision){.reason = (uint64_t)run->reason,
+                        .admits = comity_comm_knocking(run->comm) || comity_guests_want_in(run->guests)};
   return COMITY_OK;
 }
 

@@ -1,4 +1,5 @@
 /* Setting a run up: from checked settings to opened data, a compiled model and planned memory. */
+#include "federation_impl.h"
 #include "run_impl.h"
 
 #include <string.h>
@@ -86,10 +87,15 @@ static size_t most_examples(const comity_run_state *run) {
     return federation->most_examples;
   uint64_t most = 1;
   int self = comity_comm_participant(run->comm);
-  for (size_t client = 0; client < federation->clients; client++)
-    if (federation->examples[COMITY_SPLIT_TRAIN][client] > most &&
-        comity_federation_host(federation, client) == self)
-      most = federation->examples[COMITY_SPLIT_TRAIN][client];
+  for (size_t client = 0; client < federation->clients; client++) {
+    if (comity_federation_home(federation, client) != self)
+      continue;
+    const comity_silo *silo = comity_federation_silo(federation, client); /* not yet known to all */
+    size_t here = silo->dataset == NULL
+                      ? federation->examples[COMITY_SPLIT_TRAIN][client]
+                      : comity_dataset_count(silo->dataset, COMITY_SPLIT_TRAIN, client - silo->first_client);
+    most = here > most ? here : most;
+  }
   return most;
 }
 
@@ -180,6 +186,7 @@ void comity_run_close(comity_run_state *run) {
   if (run->method.algorithm != NULL && !announces(run))
     run->global = NULL; /* it was in `down` */
   comity_comm_set_faults(run->comm, NULL);
+  comity_guests_destroy(&run->guests);
   comity_faults_destroy(&run->faults);
   comity_recorder_destroy(&run->recorder);
   comity_progress_destroy(&run->progress);

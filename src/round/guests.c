@@ -1,0 +1,258 @@
+/* All who come to the server from outside while it runs: silos through the door, and processes that it starts in the place of
+ * lost ones. They are looked after in the moments in which the server waits anyway, and become members between rounds. */
+#include "guest_impl.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* A stranger every so many seconds is enough, and so many refusals are told at once, then one every so often. */
+static const double ENTRY_PAUSE = 0.05, REFUSAL_PAUSE = 10;
+enum { REFUSALS_AT_ONCE = 20, MOST_REPLACEMENTS = 5 };
+static const double MEET = 10;
+
+comity_status comity_guests_new(comity_run_state *run, const char *job, comity_guests **guests) {
+  comity_guests *made;
+  size_t size = (size_t)comity_comm_size(run->comm);
+  COMITY_TRY(COMITY_NEW(made, 1));
+  made->run = run;
+  made->job = job;
+  made->credit = REFUSALS_AT_ONCE;
+  made->credited = comity_clock_now();
+  *guests = made;
+  COMITY_TRY(COMITY_NEW(made->told, size));
+  COMITY_TRY(COMITY_NEW(made->meeting, size));
+  return COMITY_NEW(made->replaced, size);
+}
+
+comity_status comity_guests_open_door(comity_guests *guests) {
+  const comity_config *config = guests->run->config;
+  char *path = NULL;
+  COMITY_TRY(comity_config_public_keys(config, "silos.keys", &guests->keys, &guests->key_count));
+  COMITY_TRY(comity_config_resolve_path(config, "silos.server_key",
+                                        comity_config_text(config, "silos.server_key"), &path));
+  comity_status status = comity_identity_read(path, &guests->identity);
+  comity_free(path);
+  COMITY_TRY(status);
+  return comity_door_open(&guests->door);
+}
+
+void comity_guests_destroy(comity_guests **guests) {
+  if (guests == NULL || *guests == NULL)
+    return;
+  comity_guests *old = *guests;
+  for (size_t i = 0; i < old->count; i++)
+    comity_guest_clear(&old->guest[i]);
+  for (int rank = 0; old->told != NULL && rank < comity_comm_size(old->run->comm); rank++)
+    comity_message_clear(&old->told[rank]);
+  for (int rank = 0; old->meeting != NULL && rank < comity_comm_size(old->run->comm); rank++)
+    comity_meeting_give_up(&old->meeting[rank]);
+  comity_door_close(&old->door);
+  comity_identity_destroy(&old->identity);
+  comity_free(old->keys);
+  comity_free(old->told);
+  comity_free(old->meeting);
+  comity_free(old->replaced);
+  comity_free(old);
+  *guests = NULL;
+}
+
+/* -------------------------------------------------------------------------------------------------- telling */
+
+/* Before there is a record it is kept. */
+static void tell(comity_guests *guests, comity_event_kind kind, const char *text) {
+  comity_run_event(guests->run, kind, -1, 0, "%s", text);
+  if (guests->run->recorder != NULL || guests->early_count == sizeof guests->early / sizeof *guests->early)
+    return;
+  comity_event *event = &guests->early[guests->early_count++];
+  *event = (comity_event){.kind = kind, .rank = -1, .client = COMITY_EVENT_NO_CLIENT};
+  snprintf(event->text, sizeof event->text, "%s", text);
+}
+
+comity_status comity_guests_record_early(comity_guests *guests) {
+  for (size_t i = 0; i < guests->early_count; i++)
+    COMITY_TRY(comity_recorder_event(guests->run->recorder, &guests->early[i]));
+  guests->early_count = 0;
+  return COMITY_OK;
+}
+
+/* Not so often that strangers could fill the disk. */
+static bool may_tell(comity_guests *guests, double now) {
+  guests->credit += (now - guests->credited) / REFUSAL_PAUSE;
+  guests->credited = now;
+  if (guests->credit > REFUSALS_AT_ONCE)
+    guests->credit = REFUSALS_AT_ONCE;
+  if (guests->credit < 1) {
+    guests->untold++;
+    return false;
+  }
+  guests->credit--;
+  return true;
+}
+
+static void tell_refused(comity_guests *guests, const comity_guest *guest, double now) {
+  char text[256], more[64] = "";
+  if (!may_tell(guests, now))
+    return;
+  if (guests->untold > 0)
+    snprintf(more, sizeof more, " (and %zu others before)", guests->untold);
+  guests->untold = 0;
+  if (guest->rank > 0)
+    snprintf(text, sizeof text, "silo %d (%s) was not let in: %.120s", guest->rank,
+             guest->name[0] == '\0' ? "no name" : guest->name, comity_error_message());
+  else
+    snprintf(text, sizeof text, "somebody was not let in: %.150s%s", comity_error_message(), more);
+  tell(guests, COMITY_EVENT_REFUSED, text);
+}
+
+/* ------------------------------------------------------------------------------------------ going and coming */
+
+void comity_guests_send_away(comity_guests *guests, comity_guest *guest, comity_status status) {
+  char kept[512];
+  snprintf(kept, sizeof kept, "%s", comity_error_message());
+  comity_guest_tell_sorry(guest, status);
+  status = comity_fail(status, "%s", kept);
+  tell_refused(guests, guest, comity_clock_now());
+  comity_error_clear();
+  comity_guest_clear(guest);
+}
+
+static comity_guest *enter(comity_guests *guests, comity_link *link, double now) {
+  comity_guest *guest = &guests->guest[guests->count++];
+  *guest = (comity_guest){.link = link, .deadline = now + MEET};
+  return guest;
+}
+
+static void look_at_door(comity_guests *guests, double now) {
+  comity_link *link = NULL;
+  if (guests->door == NULL || guests->count == COMITY_GUESTS_MOST || now < guests->next_entry)
+    return;
+  guests->next_entry = now + ENTRY_PAUSE;
+  if (comity_door_next(guests->door, &link) != COMITY_OK) {
+    if (may_tell(guests, now))
+      comity_log(guests->run->logger, COMITY_LOG_WARN, "%s", comity_error_message());
+    comity_error_clear();
+  }
+  if (link != NULL)
+    enter(guests, link, now);
+}
+
+void comity_guests_replace(comity_guests *guests, int rank) {
+  static const char *const arguments[] = {"participate", NULL};
+  const comity_run_state *run = guests->run;
+  if (run->options->program == NULL || guests->meeting[rank] != NULL || run->reason != COMITY_STOP_NOT ||
+      guests->told[rank].length > 0 || guests->replaced[rank] >= MOST_REPLACEMENTS)
+    return;
+  guests->replaced[rank]++;
+  if (comity_meeting_spawn(run->options->program, arguments, &guests->meeting[rank]) == COMITY_OK)
+    return;
+  comity_log(run->logger, COMITY_LOG_WARN, "rank %d cannot be replaced: %s", rank, comity_error_message());
+  comity_error_clear();
+}
+
+/* Whether a process that was started for this rank is there. */
+static void look_at_meeting(comity_guests *guests, int rank, double now) {
+  comity_link *link = NULL;
+  char text[200];
+  if (guests->meeting[rank] == NULL || guests->count == COMITY_GUESTS_MOST)
+    return;
+  comity_status status = comity_meeting_poll(&guests->meeting[rank], &link);
+  if (status == COMITY_OK && link == NULL)
+    return;
+  if (status == COMITY_OK) {
+    comity_guest *guest = enter(guests, link, now);
+    guest->rank = rank;
+    guest->step = COMITY_GUEST_DATA;
+    guest->deadline = now + 6 * MEET;
+    status = comity_guest_tell_job(guests, guest);
+    if (status == COMITY_OK)
+      return;
+    comity_guest_clear(guest);
+  }
+  snprintf(text, sizeof text, "rank %d cannot be replaced: %.150s", rank, comity_error_message());
+  comity_log(guests->run->logger, COMITY_LOG_WARN, "%s", text);
+  comity_error_clear();
+}
+
+/* Who is ready waits for the next regrouping. A member whose place he takes is no longer one. */
+static comity_status offer(comity_guests *guests, comity_guest *guest) {
+  comity_comm *comm = guests->run->comm;
+  COMITY_TRY(comity_link_offer(comm, guest->rank, guest->link, guest->host));
+  comity_message_clear(&guests->told[guest->rank]);
+  guests->told[guest->rank] = guest->told;
+  guest->told = (comity_message){0};
+  if (comity_comm_is_present(comm, guest->rank))
+    comity_comm_exclude(comm, guest->rank, COMITY_CHANGE_LOST, "another process has come in its place");
+  comity_guest_clear(guest);
+  return COMITY_OK;
+}
+
+static void tidy(comity_guests *guests) {
+  size_t kept = 0;
+  for (size_t i = 0; i < guests->count; i++)
+    if (guests->guest[i].step != COMITY_GUEST_GONE)
+      guests->guest[kept++] = guests->guest[i];
+    else
+      comity_guest_clear(&guests->guest[i]);
+  guests->count = kept;
+}
+
+void comity_guests_poll(comity_guests *guests) {
+  double now = comity_clock_now();
+  look_at_door(guests, now);
+  for (int rank = 1; rank < comity_comm_size(guests->run->comm); rank++)
+    look_at_meeting(guests, rank, now);
+  for (size_t i = 0; i < guests->count; i++) {
+    comity_guest *guest = &guests->guest[i];
+    comity_status status =
+        guest->step == COMITY_GUEST_GONE ? COMITY_OK : comity_guest_step_on(guests, guest, now);
+    if (status == COMITY_OK && guest->step == COMITY_GUEST_READY)
+      status = offer(guests, guest);
+    if (status != COMITY_OK)
+      comity_guests_send_away(guests, guest, status);
+  }
+  tidy(guests);
+}
+
+size_t comity_guests_at(const comity_guests *guests, comity_guest_step step) {
+  size_t count = 0;
+  for (size_t i = 0; i < guests->count; i++)
+    count += guests->guest[i].step == step;
+  return count;
+}
+
+/* ------------------------------------------------------------------------------------------- becoming members */
+
+void comity_guests_found(comity_guests *guests) { guests->founded = true; }
+
+/* Somebody whose data do not fit goes, and the others go on. */
+void comity_guests_acquaint(comity_guests *guests) {
+  comity_run_state *run = guests->run;
+  for (int rank = 1; rank < comity_comm_size(run->comm); rank++) {
+    comity_message *told = &guests->told[rank];
+    if (told->length == 0)
+      continue;
+    comity_parts parts = {.at = told->bytes, .end = told->bytes + told->length};
+    if (comity_federation_acquaint(run->federation, rank, parts) != COMITY_OK) {
+      comity_log(run->logger, COMITY_LOG_WARN, "rank %d does not fit: %s", rank, comity_error_message());
+      comity_error_clear();
+    }
+    comity_message_clear(told);
+  }
+}
+
+bool comity_guests_want_in(const comity_guests *guests) {
+  for (int rank = 1; guests != NULL && rank < comity_comm_size(guests->run->comm); rank++)
+    if (guests->told[rank].length > 0)
+      return true;
+  return false;
+}
+
+/* Whoever is still on the way need not come. */
+void comity_guests_say_end(comity_guests *guests) {
+  for (size_t i = 0; guests != NULL && i < guests->count; i++) {
+    comity_guest *guest = &guests->guest[i];
+    if (guest->rank > 0 &&
+        comity_mail_send(guest->link, guest->session, COMITY_MAIL_END, 0, NULL, 0) != COMITY_OK)
+      comity_error_clear();
+  }
+}
