@@ -172,7 +172,8 @@ COMITY_API void comity_comm_set_alarm(comity_comm *comm, double seconds,
                                       void (*expired)(void *self, bool due), void *self);
 /** Messages to this rank are corrupt as the schedule says. Not collective. \param[in] faults  borrowed; may be NULL */
 COMITY_API void comity_comm_set_faults(comity_comm *comm, const comity_faults *faults);
-/** A process of this host that still exists though it is no longer the member `rank`: it hangs, and launchers wait for it.
+/** A process of this host that still exists though it is no longer the member `rank`, or the server and silent for too
+ *  long: it hangs, and launchers wait for it.
  *  Not collective.
  *  \return its process id; 0 = there is none */
 COMITY_API int64_t comity_comm_remains(const comity_comm *comm, int rank);

@@ -134,7 +134,7 @@ static bool speaks_without_server(const comity_comm *comm) {
 
 /* Launchers wait for what hangs. */
 static void clear_away(const comity_comm *comm) {
-  for (int rank = 1; rank < comity_comm_size(comm); rank++) {
+  for (int rank = 0; rank < comity_comm_size(comm); rank++) {
     int64_t process = comity_comm_remains(comm, rank);
     if (process > 0)
       kill((pid_t)process, SIGKILL);
@@ -153,7 +153,7 @@ static void leave_torn(comity_comm *comm, int code, comity_status status) {
   fflush(NULL);
   if (server)
     comity_clock_sleep(MOMENT);
-  if (status != COMITY_ERR_SERVER && status != COMITY_ERR_EXCLUDED)
+  if (status != COMITY_ERR_EXCLUDED)
     clear_away(comm);
   if (server)
     MPI_Abort(MPI_COMM_WORLD, code);

@@ -144,7 +144,8 @@ typedef struct comity_watch {
   bool hurried, taken;
   bool left; /* by its own will */
   bool star; /* members do not reach each other, so that everything goes through the server */
-  double silence, next, last, next_sign;
+  double silence, next, last, next_sign, last_sign;
+  bool news; /* this rank is at something else than it last said */
   comity_watcher watcher;
   comity_doing doing;
   comity_peer *peer; /* (size) */

@@ -119,9 +119,9 @@ void comity_comm_set_faults(comity_comm *comm, const comity_faults *faults) { co
 
 int64_t comity_comm_remains(const comity_comm *comm, int rank) {
   const comity_peer *peer = comm->watch.peer;
-  bool gone = comm->watch.on && rank > COMITY_COMM_SERVER && rank < comm->members.size &&
-              !comm->members.present[rank] && peer[rank].born != 0 &&
-              strcmp(peer[rank].host, peer[comm->members.rank].host) == 0;
+  bool gone = comm->watch.on && rank >= COMITY_COMM_SERVER && rank < comm->members.size &&
+              (rank == COMITY_COMM_SERVER ? comm->watch.gone : !comm->members.present[rank]) &&
+              peer[rank].born != 0 && strcmp(peer[rank].host, peer[comm->members.rank].host) == 0;
   return gone && birth_of(peer[rank].process) == peer[rank].born ? peer[rank].process : 0;
 }
 
@@ -266,7 +266,10 @@ comity_status comity_comm_knock(comity_comm *comm, comity_point *point) {
 
 /* -------------------------------------------------------------------------------------------- beside rounds */
 
-void comity_comm_doing(comity_comm *comm, const comity_doing *doing) { comm->watch.doing = *doing; }
+void comity_comm_doing(comity_comm *comm, const comity_doing *doing) {
+  comm->watch.doing = *doing;
+  comm->watch.news = true;
+}
 
 comity_doing comity_comm_does(const comity_comm *comm, int rank) {
   return comm->watch.on ? comm->watch.peer[rank].doing : (comity_doing){.client = UINT64_MAX};

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-static const double POLL = 1e-3, SIGNS = 4, DEAF = 1.0 / 8;
+static const double POLL = 1e-3, SIGNS = 4, NEWS = 64, DEAF = 1.0 / 8;
 /* A rank whose messages were corrupt, or whose link was stuck, more often than this in one round is lost. */
 enum { MOST_CORRUPT = 5, MOST_STUCK = 1 };
 
@@ -249,9 +249,11 @@ void comity_watch_tend(comity_comm *comm, double now) {
   for (int rank = 1; rank < comm->members.size && is_server(comm); rank++)
     hear(comm, &watch->peer[rank].ear, now);
   comity_notice_tidy(comm);
-  if (now >= watch->next_sign) {
+  if (now >= watch->next_sign || (watch->news && now >= watch->last_sign + watch->silence / NEWS)) {
     give_signs(comm);
+    watch->last_sign = now;
     watch->next_sign = now + watch->silence / SIGNS;
+    watch->news = false;
   }
   if (is_server(comm)) {
     judge(comm, now);

@@ -16,7 +16,7 @@ clients: {fraction: 0.5}
 train: {epochs: 5, batch: 5, learning_rate: 0.02}
 server: {rounds: 20}
 checkpoint: {every: 1}
-comm: {silence: 1}
+comm: {silence: 2}
 run: {progress: none}
 YAML
 "$COMITY" train job.yaml run.dir=alone --quiet
@@ -74,7 +74,7 @@ hosts heal 3
 echo "a host cut off: same bits without a restart"
 
 # The link comes back while the others are still at it.
-{ under_way healed && hosts cut 3 && sleep 3 && hosts heal 3; } &
+{ under_way healed && hosts cut 3 && sleep 4 && hosts heal 3; } &
 over 3 healed server.rounds=500
 grep -q 'is lost' healed/log.txt || fail "nobody was lost"
 "$COMITY" train job.yaml server.rounds=500 run.dir=longer --quiet

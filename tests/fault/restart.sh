@@ -34,7 +34,7 @@ clients: {fraction: 0.5}
 train: {epochs: 3, batch: 10, learning_rate: 0.02}
 server: {rounds: 100}
 checkpoint: {every: 1, keep: 3}
-comm: {silence: 1}
+comm: {silence: 3}
 run: {progress: none}
 YAML
 run 3 train job.yaml run.dir=whole --quiet
