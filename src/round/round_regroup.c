@@ -152,8 +152,10 @@ static void say(comity_run_state *run, comity_stage cut) {
 static comity_status come_back(comity_run_state *run, comity_point *point) {
   comity_log(run->logger, COMITY_LOG_WARN, "round %llu: %s; asking to be let in again",
              (unsigned long long)run->at.round, comity_error_message());
-  comity_run_forget_round(run);
   comity_run_forget_trouble(run);
+  if (run->begun <= comity_point_complete(point)) /* it was a member when the round's updates were summed */
+    comity_run_note(run, comity_run_complete(run, comity_point_complete(point)));
+  comity_run_forget_round(run);
   run->announced = COMITY_ROUND_NONE;
   return comity_comm_knock(run->comm, point);
 }
