@@ -164,6 +164,9 @@ comity_status comity_app_begin(int *argc, char ***argv, bool threads) {
   int level = MPI_THREAD_SINGLE;
   openblas_set_num_threads(
       1); /* a rank is one thread of arithmetic; more ranks, not more threads, use more cores */
+  /* Once a connection has failed, Open MPI looks at the others only now and then, and a round over TCP takes ten times
+   * longer; this makes it look more often. Other MPIs do not know the variable. */
+  setenv("OMPI_MCA_mpi_event_tick_rate", "100", 0);
   COMITY_REQUIRE(MPI_Init_thread(argc, argv, threads ? MPI_THREAD_MULTIPLE : MPI_THREAD_SINGLE, &level) ==
                      MPI_SUCCESS,
                  COMITY_ERR_COMM, "MPI cannot be started");
