@@ -9,7 +9,8 @@
 # SIGUSR1, SIGTERM, SIGHUP and Ctrl-C reach the ranks as SIGUSR1: checkpoint and leave with 75. A second Ctrl-C, or SIGUSR2, ends the job at once.
 #
 #   COMITY_START_WAIT  seconds that the job may take to get under way (120)
-#   COMITY_END_WAIT    seconds that the launcher may take to end after the server has ended or was lost (30)
+#   COMITY_END_WAIT    seconds that the launcher may take to end after the server has ended or was lost (30), and a server that hangs
+#                      to go on after others have left it
 #   COMITY_LAUNCHER    another launcher with its options; -n RANKS comes after them, unless RANKS is '-'. Open MPI's and MPICH's get what
 #                      they need besides. (srun is none: Slurm's PMIx ends all ranks when one is lost. Use mpirun within the allocation.)
 set -uo pipefail
@@ -77,6 +78,16 @@ server_lives() { # as far as can be told from here
   read -r pid host <<<"$(note started)"
   [[ -z $pid || $host != "$(hostname)" ]] || kill -0 "$pid" 2>/dev/null
 }
+# server_hangs: others have left it because it gave no sign of life, and it has not run since; one that waits runs, too.
+used='' unused=0
+server_hangs() {
+  local pid host now
+  grep -q '^deserted' "$COMITY_EXIT_FILE" 2>/dev/null || return
+  read -r pid host <<<"$(note started)"
+  [[ $host == "$(hostname)" ]] && now=$(sed 's/.*)//' "/proc/$pid/stat" 2>/dev/null | cut -d' ' -f13,14) || return
+  [[ $now == "$used" ]] || used=$now unused=$SECONDS
+  ((SECONDS - unused >= end_wait))
+}
 
 # Wait until the launcher ends, or for as long as it may take.
 waiting=start since=$SECONDS
@@ -90,7 +101,14 @@ while kill -0 $job 2>/dev/null; do
       waiting=never
       break
     fi ;;
-  work) { [[ -n $(note ended) ]] || ! server_lives; } && waiting=end since=$SECONDS ;;
+  work)
+    if [[ -n $(note ended) ]] || ! server_lives; then
+      waiting=end since=$SECONDS
+    elif server_hangs; then
+      say "others have left the server because it hangs, and after $end_wait s (COMITY_END_WAIT) it still does; killing it"
+      server=$(note started)
+      kill -KILL "${server%% *}"
+    fi ;;
   end)
     if ((SECONDS - since >= end_wait)); then
       say "the server has ended or was lost, and after $end_wait s (COMITY_END_WAIT) $(basename "${launch[0]}") still waits for others; ending it"

@@ -8,15 +8,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-void comity_app_note(const char *event, const char *format, ...) {
+static void append(const char *event, const char *text) {
   const char *path = getenv("COMITY_EXIT_FILE");
-  if (path == NULL || !comity_app_speaks_for_all())
+  if (path == NULL)
     return;
-  char text[300], line[400];
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(text, sizeof text, format, arguments);
-  va_end(arguments);
+  char line[400];
   int length = snprintf(line, sizeof line, "%s %ld %s\n", event, (long)getpid(), text);
   int file = open(path, O_WRONLY | O_APPEND); /* made by the script, or there is nobody to read it */
   if (file < 0)
@@ -26,3 +22,16 @@ void comity_app_note(const char *event, const char *format, ...) {
   }
   close(file);
 }
+
+void comity_app_note(const char *event, const char *format, ...) {
+  if (!comity_app_speaks_for_all())
+    return;
+  char text[300];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  append(event, text);
+}
+
+void comity_app_note_desertion(void) { append("deserted", ""); }
