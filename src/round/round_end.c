@@ -49,6 +49,8 @@ comity_status comity_stage_give_up(comity_run_state *run) {
   if (comity_comm_is_server(run->comm))
     comity_run_event(run, COMITY_EVENT_BELOW_QUORUM, -1, 0, "too few are left: %s, and end",
                      run->round > 0 ? "save the last complete round" : "there is no complete round to save");
+  if (comity_comm_is_server(run->comm) && !run->recorded)
+    comity_run_note(run, comity_run_record_bare(run));
   if (run->round > 0)
     COMITY_TRY(comity_run_save(run));
   return run->trouble == COMITY_ERR_QUORUM

@@ -178,6 +178,8 @@ COMITY_MUST_CHECK comity_status comity_run_settle(comity_run_state *run, const c
 /* Whether clients' states may be wanted by another rank after a regrouping. Then a checkpoint just before somebody is
  * admitted brings him the newest ones. */
 bool comity_run_states_move(const comity_run_state *run);
+/* On the server: the record of a round that is complete, but that nobody is left to evaluate. */
+COMITY_MUST_CHECK comity_status comity_run_record_bare(comity_run_state *run);
 /* On the server: the states of clients that are absent with their host, from the newest checkpoint, so that the next one
  * has them too.
  * \param[out] states  owned by the caller; NULL when there are none */

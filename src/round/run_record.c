@@ -150,6 +150,17 @@ static comity_status use_reports(comity_run_state *run, const comity_gathered *g
   return COMITY_OK;
 }
 
+comity_status comity_run_record_bare(comity_run_state *run) {
+  for (int rank = 0; rank < comity_comm_size(run->comm); rank++)
+    run->ledgers[rank] = (comity_ledger){0};
+  run->ledgers[0] = close_ledger(run).ledger;
+  COMITY_TRY(comity_evaluation_run(run->evaluation, run->round, run->global, false, false));
+  COMITY_TRY(comity_evaluation_merge(run->evaluation, NULL, 0, &run->record));
+  COMITY_TRY(write_record(run));
+  run->recorded = true;
+  return COMITY_OK;
+}
+
 static comity_status report(comity_run_state *run, comity_gathered *gathered) {
   comity_message *message = &run->closing;
   comity_status local = comity_run_noted(run);

@@ -123,6 +123,7 @@ static comity_status prepare_server(comity_run_state *run) {
   else
     run->global = model_in_down(run);
   COMITY_TRY(COMITY_NEW(run->gone, (size_t)comity_comm_size(run->comm)));
+  run->recorded = true; /* or there is no round yet */
   COMITY_TRY(COMITY_NEW(run->slow, (size_t)comity_comm_size(run->comm)));
   COMITY_TRY(COMITY_NEW(run->seconds, (size_t)comity_comm_size(run->comm)));
   COMITY_TRY(COMITY_NEW(run->too_slow, run->want));
