@@ -95,6 +95,7 @@ COMITY_API const char *comity_comm_host(const comity_comm *comm, int rank);
 typedef struct comity_point {
   uint64_t round;
   uint32_t stage, value;
+  uint64_t own; /* for this rank alone, of comity_watcher; written where the server's point arrives */
 } comity_point;
 
 /** What a rank is at, told to the server with every sign of life: for the line that says whom everybody waits for. */
@@ -124,6 +125,8 @@ typedef struct comity_watcher {
   /** Half the silence has passed without a sign of life, or half the deadline of the stage: `text` says who is waited
    *  for. Once per wait. */
   void (*stalled)(void *self, int rank, const char *text);
+  /** What a rank is told with the point, and nobody else; without it 0. */
+  uint64_t (*own)(void *self, int rank);
   /** A message was corrupt or does not come, and is asked for again: the operation is about to be interrupted though
    *  nobody may be lost. */
   void (*repeats)(void *self, int rank, const char *text);

@@ -89,6 +89,8 @@ void comity_notice_send(comity_comm *comm, comity_address to, comity_notice_kind
       .epoch = members->epoch, .kind = (uint32_t)kind, .rank = (uint32_t)rank, .doing = watch->doing};
   if (point != NULL)
     notice->point = *point;
+  if (point != NULL && watch->watcher.own != NULL)
+    notice->point.own = watch->watcher.own(watch->watcher.self, rank);
   uint8_t *bits = (uint8_t *)(notice + 1);
   for (int i = 0; i < members->size; i++)
     bits[i] = (uint8_t)(members->present[i] | members->linked[i] << 1);

@@ -27,6 +27,8 @@ comity_status comity_stage_sum(comity_run_state *run) {
   COMITY_TRY(comity_aggregate_sum(run->aggregate, run->combined));
   since = comity_run_book(run, COMITY_PHASE_COMMUNICATE, since);
   if (comity_comm_is_server(run->comm)) {
+    for (int rank = 0; rank < comity_comm_size(run->comm); rank++)
+      run->summed[rank] = comity_comm_is_present(run->comm, rank) ? run->at.round : run->summed[rank];
     comity_run_note(run, step(run)); /* a failure is told in place of the model */
     run->known = run->recorded = false;
     comity_run_book(run, COMITY_PHASE_AGGREGATE, since);

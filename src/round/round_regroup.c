@@ -54,12 +54,18 @@ static void tended(void *self) {
     comity_comm_leave(run->comm);
 }
 
+static uint64_t own(void *self, int rank) {
+  const comity_run_state *run = self;
+  return run->summed[rank];
+}
+
 comity_status comity_run_survive(comity_run_state *run) {
   comity_comm_set_faults(run->comm, run->faults);
   comity_watcher watcher = {.self = run,
                             .stage_name = comity_stage_name,
                             .changed = changed,
                             .stalled = stalled,
+                            .own = own,
                             .repeats = repeats,
                             .tended = tended};
   return comity_comm_survive(run->comm, comity_config_real(run->config, "comm.silence"), &watcher);
@@ -148,16 +154,18 @@ static void say(comity_run_state *run, comity_stage cut) {
 
 /* ------------------------------------------------------------------------------------------- on all ranks */
 
-/* The others went on without this rank: its updates are not wanted any more. */
+/* The others went on without this rank: its updates are not wanted any more, unless they were in a sum that it does not know
+ * of. */
 static comity_status come_back(comity_run_state *run, comity_point *point) {
   comity_log(run->logger, COMITY_LOG_WARN, "round %llu: %s; asking to be let in again",
              (unsigned long long)run->at.round, comity_error_message());
   comity_run_forget_trouble(run);
-  if (run->begun <= comity_point_complete(point)) /* it was a member when the round's updates were summed */
-    comity_run_note(run, comity_run_complete(run, comity_point_complete(point)));
-  comity_run_forget_round(run);
   run->announced = COMITY_ROUND_NONE;
-  return comity_comm_knock(run->comm, point);
+  COMITY_TRY(comity_comm_knock(run->comm, point));
+  if (run->begun > 0 && point->own == run->begun)
+    comity_run_note(run, comity_states_move(run->pending, run->states));
+  comity_run_forget_round(run);
+  return COMITY_OK;
 }
 
 /* Go to the point. What is trained of a round that begins for all is forgotten; in one that has begun already, whoever
@@ -176,7 +184,7 @@ static void jump(comity_run_state *run, const comity_point *point, comity_arriva
     comity_run_note(run, comity_run_begin_round(run, complete + 1, false));
   run->reason = point->value >= COMITY_NEXT_DECIDED ? (comity_stop_reason)(point->value - COMITY_NEXT_DECIDED)
                                                     : COMITY_STOP_NOT;
-  run->admits = false;
+  run->admits = point->stage == COMITY_STAGE_SAVE; /* somebody may have come who does not have the model */
   run->left = 0;
   run->regrouped = true;
   run->at = *point;

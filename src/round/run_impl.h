@@ -102,6 +102,7 @@ typedef struct comity_run_state {
   size_t retries; /* regroupings since the last record because somebody was lost; server only */
   size_t min_participants, max_retries;
   double wait;          /* seconds, for somebody to come back */
+  uint64_t *summed;     /* (size) the last round whose sum had this rank in it; server only */
   char **gone;          /* (size) how each absent rank was lost; server only */
   double trouble_since; /* since when somebody is waited for who may be lost; 0 = not */
   size_t enough;        /* clients that have to be done when more than those are asked; 0 = all */

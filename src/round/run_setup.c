@@ -124,6 +124,7 @@ static comity_status prepare_server(comity_run_state *run) {
     run->global = model_in_down(run);
   COMITY_TRY(COMITY_NEW(run->gone, (size_t)comity_comm_size(run->comm)));
   run->recorded = true; /* or there is no round yet */
+  COMITY_TRY(COMITY_NEW(run->summed, (size_t)comity_comm_size(run->comm)));
   COMITY_TRY(COMITY_NEW(run->slow, (size_t)comity_comm_size(run->comm)));
   COMITY_TRY(COMITY_NEW(run->seconds, (size_t)comity_comm_size(run->comm)));
   COMITY_TRY(COMITY_NEW(run->too_slow, run->want));
@@ -206,10 +207,10 @@ void comity_run_close(comity_run_state *run) {
     comity_free(run->gone[rank]);
   comity_message_clear(&run->closing);
   comity_comm_buffer_free(run->comm, run->down);
-  void *owned[] = {run->job,          run->combined, run->global,    run->work,
-                   run->server_state, run->cohort,   run->epochs_of, run->client_state,
-                   run->owner,        run->ledgers,  run->parts,     run->gone,
-                   run->dropped,      run->slow,     run->seconds,   run->too_slow};
+  void *owned[] = {run->job,     run->combined,  run->global,       run->work,    run->server_state,
+                   run->cohort,  run->epochs_of, run->client_state, run->owner,   run->ledgers,
+                   run->parts,   run->gone,      run->summed,       run->dropped, run->slow,
+                   run->seconds, run->too_slow};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
     comity_free(owned[i]);
   comity_logger_destroy(&run->logger);
