@@ -30,7 +30,7 @@ comity_status comity_stage_sum(comity_run_state *run) {
     for (int rank = 0; rank < comity_comm_size(run->comm); rank++)
       run->summed[rank] = comity_comm_is_present(run->comm, rank) ? run->at.round : run->summed[rank];
     comity_run_note(run, step(run)); /* a failure is told in place of the model */
-    run->known = run->recorded = false;
+    run->recorded = false;
     comity_run_book(run, COMITY_PHASE_AGGREGATE, since);
   }
   comity_run_go(run, COMITY_STAGE_ANNOUNCE, run->at.round, COMITY_NEXT_OPEN);
@@ -41,6 +41,7 @@ comity_status comity_stage_sum(comity_run_state *run) {
 static comity_status announce(comity_run_state *run, uint64_t round) {
   double since = comity_clock_now();
   comity_status status = comity_run_noted(run);
+  run->known = false; /* what others had is overwritten, perhaps with something that is corrupt */
   if (status == COMITY_OK && comity_comm_is_server(run->comm)) {
     comity_server_view view = view_of(run, round, 0);
     comity_method_announce(&run->method, &view, run->down);
