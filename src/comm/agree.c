@@ -34,9 +34,7 @@ comity_status comity_call_verdict(comity_call *call, comity_status status) {
   char text[COMITY_COMM_MESSAGE_BYTES] = ""; /* whole, so that nothing else of this rank's memory travels */
   if (call->comm->members.count == 1)
     return status;
-  call->patient = true;
   COMITY_TRY(comity_call_tell(call, &said, sizeof said));
-  call->patient = false;
   if (call->comm->watch.on)
     call->comm->watch.hurried = false;
   if (said == COMITY_OK)

@@ -41,6 +41,7 @@ comity_status comity_comm_arrange(comity_comm *comm) {
   comity_members *members = &comm->members;
   comity_members_order(members);
   comm->sequence = 0;
+  comm->watch.misses = -1;
   comm->watch.interrupt = comm->watch.hurried = false;
   if (members->place >= 0)
     comm->wide = comity_tree_at(members->place, members->links, members->count, COMITY_TREE_WIDE);

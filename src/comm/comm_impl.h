@@ -49,7 +49,7 @@ void comity_members_order(comity_members *members);
 int comity_members_tag(const comity_members *members, uint64_t sequence);
 enum { COMITY_TAG_NOTICE = 0 };
 /* What marks messages of links: above all others. */
-int comity_members_tag_of_links(MPI_Comm comm);
+int comity_members_tag_of_links(void);
 /* Collective unless `whole` is MPI_COMM_NULL. */
 void comity_members_clear(comity_members *members);
 
@@ -92,7 +92,8 @@ uint64_t comity_digest(const void *data, size_t bytes, uint64_t seed);
 typedef enum comity_notice_kind {
   COMITY_NOTICE_ALIVE = 1, /* a sign of life */
   COMITY_NOTICE_CORRUPT,   /* a complaint: a message of `rank` was corrupt */
-  COMITY_NOTICE_STUCK,     /* a complaint: messages of `rank` do not come */
+  COMITY_NOTICE_STUCK,     /* a sign of life of somebody who waits for long for a message of `rank` */
+  COMITY_NOTICE_BROKEN,    /* a complaint: MPI cannot reach `rank` */
   COMITY_NOTICE_KNOCK,     /* a sign of life of somebody who wants to be a member */
   COMITY_NOTICE_LEAVE,
   COMITY_NOTICE_GROUP, /* the server: these are the members from now on, and they go on at `point` */
@@ -101,8 +102,8 @@ typedef enum comity_notice_kind {
 } comity_notice_kind;
 
 typedef struct comity_notice {
-  uint64_t check; /* of all that follows, the bits included */
-  uint64_t epoch;
+  uint64_t check;           /* of all that follows, the bits included */
+  uint64_t epoch, sequence; /* of its sender: operations that it has begun in this epoch */
   uint32_t kind, rank;
   comity_point point;
   comity_doing doing;
@@ -116,6 +117,8 @@ typedef struct comity_ear {
   uint8_t *memory;
 } comity_ear;
 
+#define COMITY_EAR_CLOSED ((comity_ear){.comm = MPI_COMM_NULL, .request = MPI_REQUEST_NULL})
+
 typedef struct comity_letter comity_letter; /* a notice on its way */
 
 /* What is known of a rank: on the server of all, elsewhere of the server. */
@@ -125,14 +128,16 @@ typedef struct comity_peer {
   uint64_t born;
   double heard; /* when it last gave a sign of life; seconds in which nobody listened do not count */
   comity_doing doing;
-  uint64_t epoch; /* of its last sign */
-  bool stalled;   /* its silence was said */
+  uint64_t epoch, sequence; /* operations that it has begun, as its last sign says */
+  double since;             /* when it began the last of them, as far as is known; as `heard` */
+  bool stalled;             /* its silence was said */
   bool knocks, leaves;
   comity_change change; /* why it leaves */
   char text[256];
-  int strikes;           /* corrupt messages in this round */
-  comity_ear ear;        /* of its own link */
-  MPI_Comm offered;      /* another process waits for this slot, or MPI_COMM_NULL */
+  int strikes;    /* corrupt messages in this round */
+  comity_ear ear; /* of its own link */
+  comity_ear
+      offer; /* of another process that waits for this slot; its `comm` is MPI_COMM_NULL if none does */
   char offered_host[64]; /* of that process */
 } comity_peer;
 
@@ -142,8 +147,9 @@ typedef struct comity_watch {
   bool interrupt; /* the membership has to change, or has changed elsewhere */
   bool gone;      /* the server is silent */
   bool hurried, taken;
-  bool left; /* by its own will */
-  bool star; /* members do not reach each other, so that everything goes through the server */
+  bool left;  /* by its own will */
+  int misses; /* whose message does not come for long; -1 = nobody's */
+  bool star;  /* members do not reach each other, so that everything goes through the server */
   double silence, next, last, next_sign, last_sign;
   bool news; /* this rank is at something else than it last said */
   comity_watcher watcher;
@@ -209,7 +215,6 @@ typedef struct comity_call {
   double start, deadline; /* on comity_clock_now; INFINITY = for ever */
   int tag;                /* of its messages */
   bool moving;            /* others have come: what is still missing is on its way */
-  bool patient;           /* others may be at long work, so that only signs of life count */
 } comity_call;
 
 const char *comity_operation_name(comity_operation operation);
@@ -249,6 +254,8 @@ void comity_notice_send(comity_comm *comm, comity_address to, comity_notice_kind
                         const comity_point *point);
 /* Free letters that have arrived. */
 void comity_notice_tidy(comity_comm *comm);
+/* Nobody is heard over this link any more. What MPI may still write to stays behind. */
+void comity_ear_close(comity_ear *ear);
 /* Hear notices, give signs of life, look whether others do. */
 void comity_watch_tend(comity_comm *comm, double now);
 /* Somebody has to leave at the next regrouping: interrupts. On the server. */
@@ -257,10 +264,12 @@ void comity_watch_leave(comity_comm *comm, int rank, comity_change change, const
 void comity_comm_unwatch(comity_comm *comm);
 /* In a process that came later: begin to outlive others. */
 COMITY_MUST_CHECK comity_status comity_comm_join(comity_comm *comm, double silence);
-/* Messages of this rank are corrupt or do not come. \return COMITY_INTERRUPTED; elsewhere after the server's answer,
- * or COMITY_ERR_SERVER */
+/* A message of this rank was corrupt, or MPI cannot reach it. \return COMITY_INTERRUPTED; elsewhere after the server's
+ * answer, or COMITY_ERR_SERVER */
 COMITY_MUST_CHECK comity_status comity_watch_complain(comity_comm *comm, comity_notice_kind kind, int rank,
                                                       const char *text);
+/* This rank has waited for a message of `rank` for so long that it may be lost on its way. */
+void comity_watch_miss(comity_comm *comm, int rank, const char *text);
 /* COMITY_OK unless the operation cannot go on. */
 COMITY_MUST_CHECK comity_status comity_watch_status(comity_comm *comm);
 

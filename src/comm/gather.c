@@ -228,7 +228,6 @@ comity_status comity_call_report(comity_call *call, comity_status local, const v
   bundle mine = {0};
   *all = (comity_gathered){0};
   *worst = local;
-  call->patient = true;
   comity_status status = collect(call, local, data, local == COMITY_OK ? bytes : 0, &mine);
   if (status == COMITY_OK && !comity_comm_is_server(call->comm))
     status = send_bundle(call, &mine);

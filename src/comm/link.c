@@ -27,7 +27,7 @@ comity_status comity_link_new(MPI_Comm comm, comity_link **link) {
   COMITY_TRY(COMITY_NEW(made, 1));
   MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
   made->comm = comm;
-  made->tag = comity_members_tag_of_links(comm);
+  made->tag = comity_members_tag_of_links();
   made->request = MPI_REQUEST_NULL;
   *link = made;
   return COMITY_OK;

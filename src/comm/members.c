@@ -19,10 +19,11 @@ static comity_status make_slots(comity_members *members, int size) {
   return COMITY_NEW(members->list, (size_t)size);
 }
 
-/* Any MPI has 15 bits for a tag; most have more, and epochs are then told apart for longer. */
-static int epochs_of(MPI_Comm comm) {
+/* Any MPI has 15 bits for a tag; most have more, and epochs are then told apart for longer. Every process has to find the
+ * same, and an intercommunicator of Open MPI does not know, so the world is asked. */
+static int most_epochs(void) {
   int *most = NULL, found = 0, bits = TAG_BITS;
-  if (MPI_Comm_get_attr(comm, MPI_TAG_UB, (void *)&most, &found) == MPI_SUCCESS && found != 0)
+  if (MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, (void *)&most, &found) == MPI_SUCCESS && found != 0)
     while (bits < MOST_TAG_BITS && *most >= (1 << (bits + 1)) - 1)
       bits++;
   return 1 << (bits - 1 - SEQUENCE_BITS);
@@ -40,7 +41,7 @@ comity_status comity_members_init(comity_members *members, MPI_Comm base) {
   MPI_Comm_rank(members->whole, &members->rank);
   MPI_Comm_size(members->whole, &size);
   COMITY_TRY(make_slots(members, size));
-  members->epochs = epochs_of(members->whole);
+  members->epochs = most_epochs();
   for (int i = 0; i < size; i++) {
     members->address[i] = (comity_address){members->whole, i};
     members->present[i] = members->linked[i] = true;
@@ -58,7 +59,7 @@ comity_status comity_members_init_server(comity_members *members, int size) {
   }
   MPI_Comm_set_errhandler(members->whole, MPI_ERRORS_RETURN);
   COMITY_TRY(make_slots(members, size));
-  members->epochs = epochs_of(members->whole);
+  members->epochs = most_epochs();
   for (int i = 1; i < size; i++)
     members->address[i] = (comity_address){MPI_COMM_NULL, MPI_PROC_NULL};
   members->address[COMITY_COMM_SERVER] = (comity_address){members->whole, 0};
@@ -70,7 +71,7 @@ comity_status comity_members_init_server(comity_members *members, int size) {
 comity_status comity_members_init_link(comity_members *members, MPI_Comm link, int rank, int size) {
   *members = (comity_members){.whole = MPI_COMM_NULL, .rank = rank};
   COMITY_TRY(make_slots(members, size));
-  members->epochs = epochs_of(link);
+  members->epochs = most_epochs();
   for (int i = 0; i < size; i++)
     members->address[i] = (comity_address){MPI_COMM_NULL, MPI_PROC_NULL};
   members->address[COMITY_COMM_SERVER] = (comity_address){link, 0};
@@ -98,7 +99,7 @@ int comity_members_tag(const comity_members *members, uint64_t sequence) {
   return 1 + (int)(epoch << SEQUENCE_BITS | sequence % (1 << SEQUENCE_BITS));
 }
 
-int comity_members_tag_of_links(MPI_Comm comm) { return 1 + (epochs_of(comm) << SEQUENCE_BITS); }
+int comity_members_tag_of_links(void) { return 1 + (most_epochs() << SEQUENCE_BITS); }
 
 void comity_members_clear(comity_members *members) {
   comity_free(members->address);

@@ -32,6 +32,16 @@ comity_status comity_ear_open(const comity_comm *comm, comity_ear *ear, MPI_Comm
   return listen(comm, ear, from);
 }
 
+void comity_ear_close(comity_ear *ear) {
+  int done = 1;
+  if (ear->request != MPI_REQUEST_NULL && (MPI_Cancel(&ear->request) != MPI_SUCCESS ||
+                                           MPI_Test(&ear->request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS))
+    done = 0;
+  if (done)
+    comity_free(ear->memory);
+  *ear = COMITY_EAR_CLOSED;
+}
+
 bool comity_ear_hear(const comity_comm *comm, comity_ear *ear, uint8_t *notice, int *from) {
   while (ear->request != MPI_REQUEST_NULL) {
     int done = 0, length = 0;
@@ -85,8 +95,11 @@ void comity_notice_send(comity_comm *comm, comity_address to, comity_notice_kind
   if (letter == NULL)
     return;
   comity_notice *notice = &letter->notice;
-  *notice = (comity_notice){
-      .epoch = members->epoch, .kind = (uint32_t)kind, .rank = (uint32_t)rank, .doing = watch->doing};
+  *notice = (comity_notice){.epoch = members->epoch,
+                            .sequence = comm->sequence,
+                            .kind = (uint32_t)kind,
+                            .rank = (uint32_t)rank,
+                            .doing = watch->doing};
   if (point != NULL)
     notice->point = *point;
   if (point != NULL && watch->watcher.own != NULL)

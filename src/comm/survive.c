@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+static const double PATIENCE = 1; /* seconds for the last notices of a job in which nobody was lost */
+
 bool comity_comm_is_present(const comity_comm *comm, int rank) {
   return rank >= 0 && rank < comm->members.size && comm->members.present[rank];
 }
@@ -28,14 +30,14 @@ static comity_status make_watch(comity_comm *comm, double silence) {
   COMITY_REQUIRE(silence > 0, COMITY_ERR_ARG, "a silence of %g s is not more than 0", silence);
   watch->silence = silence;
   watch->alarm = INFINITY;
+  watch->misses = -1;
   watch->doing.client = UINT64_MAX;
   watch->notice_bytes = sizeof(comity_notice) + (size + 7) / 8 * 8;
   COMITY_TRY(COMITY_NEW(watch->peer, size));
   COMITY_TRY(COMITY_NEW(watch->heard, watch->notice_bytes));
   COMITY_TRY(COMITY_NEW(watch->group, watch->notice_bytes));
   for (size_t rank = 0; rank < size; rank++) {
-    watch->peer[rank].ear.request = MPI_REQUEST_NULL;
-    watch->peer[rank].offered = MPI_COMM_NULL;
+    watch->peer[rank].ear = watch->peer[rank].offer = COMITY_EAR_CLOSED;
     watch->peer[rank].doing.client = UINT64_MAX;
   }
   return COMITY_OK;
@@ -141,18 +143,12 @@ comity_status comity_comm_survive(comity_comm *comm, double silence, const comit
   return COMITY_OK;
 }
 
-static void close_ear(comity_ear *ear) {
-  MPI_Status status;
-  if (ear->request != MPI_REQUEST_NULL && MPI_Cancel(&ear->request) == MPI_SUCCESS)
-    (void)MPI_Wait(&ear->request, &status);
-  comity_free(ear->memory);
-}
-
 void comity_comm_unwatch(comity_comm *comm) {
   comity_watch *watch = &comm->watch;
+  double end = comity_clock_now() + PATIENCE;
   if (watch->on)
-    close_ear(&watch->ear);
-  while (watch->letters != NULL) /* nobody was lost, so they all arrive */
+    comity_ear_close(&watch->ear);
+  while (watch->letters != NULL && comity_clock_now() < end) /* nobody was lost, so they arrive */
     comity_notice_tidy(comm);
   comity_free(watch->peer);
   comity_free(watch->heard);
@@ -161,24 +157,40 @@ void comity_comm_unwatch(comity_comm *comm) {
 
 /* ----------------------------------------------------------------------------------------------- regrouping */
 
+/* Whoever had come over this link is told, and not heard any more. */
+static void turn_away(comity_comm *comm, comity_ear *ear) {
+  if (ear->comm == MPI_COMM_NULL)
+    return;
+  comity_notice_send(comm, (comity_address){ear->comm, 0}, COMITY_NOTICE_TAKEN, ear->rank, NULL);
+  comity_ear_close(ear);
+}
+
+/* The other process has the slot from here on. */
+static void take_offer(comity_comm *comm, int rank) {
+  comity_peer *peer = &comm->watch.peer[rank];
+  turn_away(comm, &peer->ear);
+  comm->members.address[rank] = (comity_address){peer->offer.comm, 0};
+  peer->ear = peer->offer;
+  peer->offer = COMITY_EAR_CLOSED;
+  memcpy(peer->host, peer->offered_host, sizeof peer->host);
+  peer->born = 0;
+  peer->doing = (comity_doing){.client = UINT64_MAX};
+}
+
 /* On the server: who was lost goes, who knocks comes. */
 static void change_members(comity_comm *comm, double now) {
   comity_members *members = &comm->members;
   comity_watch *watch = &comm->watch;
   for (int rank = 1; rank < members->size; rank++) {
     comity_peer *peer = &watch->peer[rank];
-    bool joins = peer->offered != MPI_COMM_NULL, returns = peer->knocks && !joins && !members->present[rank];
+    bool joins = peer->offer.comm != MPI_COMM_NULL,
+         returns = peer->knocks && !joins && !members->present[rank];
     if (peer->leaves)
       members->present[rank] = peer->leaves = false;
     if (!joins && !returns)
       continue;
-    if (joins) {
-      members->address[rank] = (comity_address){peer->offered, 0};
-      memcpy(peer->host, peer->offered_host, sizeof peer->host);
-      peer->offered = MPI_COMM_NULL;
-      peer->born = 0;
-      peer->doing = (comity_doing){.client = UINT64_MAX};
-    }
+    if (joins)
+      take_offer(comm, rank);
     members->present[rank] = true;
     members->linked[rank] = !joins && !watch->star && members->address[rank].comm == members->whole;
     peer->knocks = peer->stalled = false;
@@ -205,6 +217,7 @@ static comity_status regroup(comity_comm *comm, const comity_point *point) {
   memcpy(before, members->present, (size_t)members->size * sizeof *before);
   change_members(comm, comity_clock_now());
   members->epoch++;
+  comm->torn = true;
   comity_status status = comity_comm_arrange(comm);
   comm->watch.point = *point;
   announce_group(comm, before);
@@ -225,6 +238,7 @@ static comity_status join_group(comity_comm *comm, comity_point *point) {
   }
   members->epoch = notice.epoch;
   *point = notice.point;
+  comm->torn = true; /* as on all others, also where nothing was under way */
   memset(watch->group, 0, sizeof notice);
   COMITY_TRY(comity_comm_arrange(comm));
   return members->present[members->rank]
@@ -292,7 +306,7 @@ comity_status comity_comm_tend(comity_comm *comm) {
 }
 
 void comity_comm_exclude(comity_comm *comm, int rank, comity_change change, const char *text) {
-  if (comm->watch.on && rank > COMITY_COMM_SERVER && rank < comm->members.size)
+  if (comm->watch.on && comity_comm_is_server(comm) && rank > COMITY_COMM_SERVER && rank < comm->members.size)
     comity_watch_leave(comm, rank, change, text);
 }
 
@@ -300,7 +314,7 @@ bool comity_comm_knocking(comity_comm *comm) {
   if (comm->watch.on)
     comity_watch_tend(comm, comity_clock_now());
   for (int rank = 1; rank < comm->members.size && comm->watch.on; rank++)
-    if (comm->watch.peer[rank].knocks || comm->watch.peer[rank].offered != MPI_COMM_NULL)
+    if (comm->watch.peer[rank].knocks || comm->watch.peer[rank].offer.comm != MPI_COMM_NULL)
       return true;
   return false;
 }
@@ -336,8 +350,8 @@ comity_status comity_comm_offer(comity_comm *comm, int rank, MPI_Comm link, cons
                  "offer: there is no slot %d", rank);
   comity_peer *peer = &comm->watch.peer[rank];
   MPI_Comm_set_errhandler(link, MPI_ERRORS_RETURN);
-  COMITY_TRY(comity_ear_open(comm, &peer->ear, link, rank, 0));
-  peer->offered = link;
+  turn_away(comm, &peer->offer);
+  COMITY_TRY(comity_ear_open(comm, &peer->offer, link, rank, 0));
   snprintf(peer->offered_host, sizeof peer->offered_host, "%s", host);
   comm->torn = true; /* whoever was there before may be gone, and MPI_Finalize would wait for it */
   return COMITY_OK;

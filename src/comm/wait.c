@@ -26,7 +26,7 @@ static comity_status broken(const comity_call *call, int peer, const char *text)
     return comity_fail(COMITY_ERR_SERVER, "rank %d: the server cannot be reached any more: %s",
                        comm->members.rank, text);
   if (!comity_comm_is_server(comm))
-    return comity_watch_complain(comm, COMITY_NOTICE_STUCK, rank, text);
+    return comity_watch_complain(comm, COMITY_NOTICE_BROKEN, rank, text);
   comity_watch_leave(comm, rank, COMITY_CHANGE_LOST, text);
   return COMITY_INTERRUPTED;
 }
@@ -96,17 +96,16 @@ static comity_status nobody_came(const comity_call *call, int first, int end) {
   return comity_call_timeout(call, who);
 }
 
-/* Where losses are survived: whether to go on waiting. The server acts first on what others wait for as well. */
+/* Where losses are survived: whether to go on waiting. Somebody who was stopped for less than the silence is not yet
+ * missed after twice as long. */
 static comity_status watch(const comity_call *call, double begun, double now, int first) {
   comity_comm *comm = call->comm;
-  bool server = comity_comm_is_server(comm);
   if (now >= comm->watch.next)
     comity_watch_tend(comm, now);
   COMITY_TRY(comity_watch_status(comm));
-  if (call->patient || now - begun < (server ? 1 : 2) * comm->watch.silence)
-    return COMITY_OK;
-  return comity_watch_complain(comm, COMITY_NOTICE_STUCK, comm->members.list[first],
-                               comity_operation_name(call->operation));
+  if (now - begun >= 2 * comm->watch.silence)
+    comity_watch_miss(comm, comm->members.list[first], comity_operation_name(call->operation));
+  return comity_watch_status(comm);
 }
 
 comity_status comity_call_wait(const comity_call *call, MPI_Request *request, int first, int end) {
@@ -115,8 +114,10 @@ comity_status comity_call_wait(const comity_call *call, MPI_Request *request, in
     for (int i = 0; i < TESTS_PER_WAKE; i++) {
       int done = 0;
       COMITY_TRY(comity_call_check(call, MPI_Test(request, &done, MPI_STATUS_IGNORE), "MPI_Test", first));
-      if (done)
+      if (done) {
+        call->comm->watch.misses = -1;
         return COMITY_OK;
+      }
     }
     double now = comity_clock_now(), left = call->deadline - now;
     if (begun == 0)

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-static const double POLL = 1e-3, SIGNS = 4, NEWS = 64, DEAF = 1.0 / 8;
+static const double POLL = 1e-3, SIGNS = 4, NEWS = 64, DEAF = 1.0 / 8, LOST_ON_ITS_WAY = 2;
 /* A rank whose messages were corrupt, or whose link was stuck, more often than this in one round is lost. */
 enum { MOST_CORRUPT = 5, MOST_STUCK = 1 };
 
@@ -87,8 +87,8 @@ static void complaint(comity_comm *comm, int from, comity_notice_kind kind, int 
   char text[256];
   bool corrupt = kind == COMITY_NOTICE_CORRUPT;
   int fault = rank == COMITY_COMM_SERVER ? from : rank;
-  if (fault <= COMITY_COMM_SERVER || fault >= comm->members.size)
-    return;
+  if (watch->interrupt || fault <= COMITY_COMM_SERVER || fault >= comm->members.size)
+    return; /* the same is said until it is heard, and counts once */
   snprintf(text, sizeof text, "a message of rank %d %s rank %d%s%s", rank,
            corrupt ? "was corrupt at" : "did not come to", from, why[0] == '\0' ? "" : ": ", why);
   forget_old_strikes(comm);
@@ -101,6 +101,25 @@ static void complaint(comity_comm *comm, int from, comity_notice_kind kind, int 
   }
   if (watch->watcher.repeats != NULL)
     watch->watcher.repeats(watch->watcher.self, fault, text);
+}
+
+/* Whether all of this epoch are in this operation, or were, for so long that its messages should have come. Whoever has
+ * not begun it is at work elsewhere, for however long, and everybody waits for that. */
+static bool is_stuck(const comity_comm *comm, uint64_t sequence, double now) {
+  const comity_watch *watch = &comm->watch;
+  for (int rank = 0; rank < comm->members.size; rank++) {
+    const comity_peer *peer = &watch->peer[rank];
+    if (comm->members.present[rank] && (peer->epoch != comm->members.epoch || peer->sequence < sequence ||
+                                        now - peer->since < LOST_ON_ITS_WAY * watch->silence))
+      return false;
+  }
+  return true;
+}
+
+void comity_watch_miss(comity_comm *comm, int rank, const char *text) {
+  comm->watch.misses = rank; /* which the next sign of life says */
+  if (is_server(comm) && is_stuck(comm, comm->sequence, comm->watch.last))
+    complaint(comm, COMITY_COMM_SERVER, COMITY_NOTICE_STUCK, rank, text);
 }
 
 comity_status comity_watch_status(comity_comm *comm) {
@@ -139,6 +158,14 @@ static void tell_group(comity_comm *comm, int rank) {
   comity_notice_send(comm, comm->members.address[rank], COMITY_NOTICE_GROUP, rank, &comm->watch.point);
 }
 
+static void note_operation(comity_peer *peer, uint64_t epoch, uint64_t sequence, double now) {
+  if (peer->epoch == epoch && peer->sequence == sequence)
+    return;
+  peer->epoch = epoch;
+  peer->sequence = sequence;
+  peer->since = now;
+}
+
 /* From the rank `from`, over its own link unless that is NULL. */
 static void hear_member(comity_comm *comm, const comity_ear *ear, int from, const comity_notice *notice,
                         double now) {
@@ -146,7 +173,7 @@ static void hear_member(comity_comm *comm, const comity_ear *ear, int from, cons
   comity_peer *peer = &watch->peer[from];
   const comity_members *members = &comm->members;
   if (members->address[from].comm != ear->comm) {
-    if (peer->offered != ear->comm) /* an earlier process of this slot is back */
+    if (peer->offer.comm != ear->comm) /* an earlier process of this slot is back */
       comity_notice_send(comm, (comity_address){ear->comm, ear->rank < 0 ? from : 0}, COMITY_NOTICE_TAKEN,
                          from, NULL);
     return;
@@ -155,10 +182,13 @@ static void hear_member(comity_comm *comm, const comity_ear *ear, int from, cons
   peer->heard = now;
   peer->stalled = false;
   peer->doing = notice->doing;
+  note_operation(peer, notice->epoch, notice->sequence, now);
   switch ((comity_notice_kind)notice->kind) {
   case COMITY_NOTICE_CORRUPT:
+  case COMITY_NOTICE_BROKEN:
   case COMITY_NOTICE_STUCK:
-    if (members->present[from] && notice->epoch == members->epoch)
+    if (members->present[from] && notice->epoch == members->epoch &&
+        (notice->kind != COMITY_NOTICE_STUCK || is_stuck(comm, notice->sequence, now)))
       complaint(comm, from, (comity_notice_kind)notice->kind, (int)notice->rank, "");
     break;
   case COMITY_NOTICE_KNOCK:
@@ -216,17 +246,19 @@ static void hear(comity_comm *comm, comity_ear *ear, double now) {
 static void give_signs(comity_comm *comm) {
   const comity_members *members = &comm->members;
   if (!is_server(comm)) {
-    bool member = members->present[members->rank];
-    comity_notice_send(comm, members->address[COMITY_COMM_SERVER],
-                       member ? COMITY_NOTICE_ALIVE : COMITY_NOTICE_KNOCK, members->rank, NULL);
+    comity_notice_kind kind = !members->present[members->rank] ? COMITY_NOTICE_KNOCK
+                              : comm->watch.misses >= 0        ? COMITY_NOTICE_STUCK
+                                                               : COMITY_NOTICE_ALIVE;
+    comity_notice_send(comm, members->address[COMITY_COMM_SERVER], kind,
+                       kind == COMITY_NOTICE_STUCK ? comm->watch.misses : members->rank, NULL);
     return;
   }
   for (int rank = 1; rank < members->size; rank++) {
     const comity_peer *peer = &comm->watch.peer[rank];
     if ((members->present[rank] && !peer->leaves) || peer->knocks)
       comity_notice_send(comm, members->address[rank], COMITY_NOTICE_ALIVE, rank, NULL);
-    if (peer->offered != MPI_COMM_NULL)
-      comity_notice_send(comm, (comity_address){peer->offered, 0}, COMITY_NOTICE_ALIVE, rank, NULL);
+    if (peer->offer.comm != MPI_COMM_NULL)
+      comity_notice_send(comm, (comity_address){peer->offer.comm, 0}, COMITY_NOTICE_ALIVE, rank, NULL);
   }
 }
 
@@ -243,11 +275,16 @@ void comity_watch_tend(comity_comm *comm, double now) {
   double gap = now - watch->last;
   watch->last = now;
   watch->next = now + POLL;
-  for (int rank = 0; rank < comm->members.size && gap > DEAF * watch->silence; rank++)
-    watch->peer[rank].heard += gap;
+  for (int rank = 0; rank < comm->members.size && gap > DEAF * watch->silence; rank++) {
+    watch->peer[rank].heard = fmin(now, watch->peer[rank].heard + gap);
+    watch->peer[rank].since = fmin(now, watch->peer[rank].since + gap);
+  }
+  note_operation(&watch->peer[comm->members.rank], comm->members.epoch, comm->sequence, now);
   hear(comm, &watch->ear, now);
-  for (int rank = 1; rank < comm->members.size && is_server(comm); rank++)
+  for (int rank = 1; rank < comm->members.size && is_server(comm); rank++) {
     hear(comm, &watch->peer[rank].ear, now);
+    hear(comm, &watch->peer[rank].offer, now);
+  }
   comity_notice_tidy(comm);
   if (now >= watch->next_sign || (watch->news && now >= watch->last_sign + watch->silence / NEWS)) {
     give_signs(comm);
