@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum { WORDS = 40000 }; /* more than travels as one message */
-static const double SILENCE = 2, SHORT_SILENCE = 0.3;
+static const double SILENCE = 2, SHORT_SILENCE = 0.25;
 
 typedef struct seen {
   int changes, stalls, repeats, alarms;
@@ -122,7 +122,7 @@ static void an_excluded_rank_hears_of_it_and_comes_back(void **state) {
 }
 
 static void work_for_longer_than_the_silence(comity_comm *comm) {
-  for (double end = comity_clock_now() + 6 * SHORT_SILENCE; comity_clock_now() < end;
+  for (double end = comity_clock_now() + 5 * SHORT_SILENCE; comity_clock_now() < end;
        comity_clock_sleep(2e-3))
     assert_int_equal(comity_comm_tend(comm), COMITY_OK);
 }
@@ -134,7 +134,8 @@ static void nobody_gives_up_on_who_still_works(void **state) {
   uint64_t *words;
   assert_int_equal(COMITY_NEW(words, WORDS), COMITY_OK);
   comity_comm *comm = new_comm(SHORT_SILENCE, &s);
-  for (int late = 0; late < world_size(); late++) {
+  for (int i = 0; i < (world_size() > 1 ? 2 : 1); i++) {
+    int late = i * (world_size() - 1);
     if (world_rank() == late)
       work_for_longer_than_the_silence(comm);
     assert_int_equal(comity_comm_broadcast(comm, words, WORDS * sizeof *words), COMITY_OK);
