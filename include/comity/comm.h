@@ -1,21 +1,39 @@
 /** \file comm.h
- *  The only door to MPI. A comity_comm is the current membership of a federation: rank 0 serves, the other
- * ranks take part (alone, rank 0 does both). Its verbs are the few that a round needs, all from or to the
- * server: broadcast, exact sum, gather, agree.
+ *  The only door to MPI. A comity_comm is the membership of a federation: rank 0 serves, the other ranks take part
+ *  (alone, rank 0 does both). Its verbs are the few that a round needs, all from or to the server: broadcast, exact
+ *  sum, gather, agree.
  *
- *  Every operation is built from nonblocking MPI calls that are tested until a deadline, with a back-off that
- * leaves the core to whoever shares it. Messages go from member to member along trees, long ones in pieces that
- * follow each other, so that a broadcast or a sum takes the time of its bytes on one link, once or twice,
- * however many members there are, and lengths beyond INT_MAX bytes work.
- *  Operations interrupted by a lost member belong to an epoch: comity_comm_epoch() names the membership under
- * which the last operation completed.
+ *  Every operation is built from nonblocking MPI calls that are tested, with a back-off that leaves the core to whoever
+ *  shares it. Messages go from member to member along trees, long ones in pieces that follow each other, so that a
+ *  broadcast or a sum takes the time of its bytes on one link, once or twice, however many members there are, and
+ *  lengths beyond INT_MAX bytes work.
  *
- *  MPI only ever works in memory that the communicator owns. So when a deadline passes or MPI reports an
- * error, the caller may free or reuse its buffers at once, whatever MPI still does with the operation that
- * was given up. Their content is then unspecified. Long vectors are therefore copied, unless they lie in memory
- * of comity_comm_buffer_new. The communicator has failed for good: all later operations return the same status
- * at once, and comity_comm_destroy leaves its memory to the end of the process. Such a process should end by
- * MPI_Abort, because MPI_Finalize may wait for the rank that is missing.
+ *  Until comity_comm_survive, as while a job is set up, all members are needed: when the deadline of an operation
+ *  passes or MPI reports an error, the communicator has failed for good. All later operations return the same status at
+ *  once, and such a process should end by MPI_Abort.
+ *
+ *  From comity_comm_survive on, everybody gives the server signs of life, in waits by itself and in long local work by
+ *  comity_comm_tend, and deadlines of operations do not count any more. Whoever gives none for the silence is lost,
+ *  whoever works for longer and tends is waited for. When the membership has to change, operations return
+ *  COMITY_INTERRUPTED, on some ranks sooner and on some after the operation went well, and everybody regroups:
+ *
+ *      while (status == COMITY_OK && point.stage != END) {
+ *        status = work(comm, &point);                            // operations and tends; says what comes next
+ *        if (status == COMITY_INTERRUPTED)
+ *          status = comity_comm_regroup(comm, &point);           // the server's point, chosen before, goes to all
+ *        if (status == COMITY_ERR_EXCLUDED)
+ *          status = comity_comm_knock(comm, &point);             // or leave
+ *      }
+ *
+ *  So the server has to choose a point that is right for all, also for those whose last operation was complete. A
+ *  regrouping begins an epoch, and what is still on its way from an earlier one is dropped. Only the loss of the server
+ *  ends the others, with COMITY_ERR_SERVER.
+ *
+ *  MPI only ever works in memory that the communicator owns. So after an operation that did not end well the caller may
+ *  free or reuse its own buffers at once, whatever MPI still does; their content is then unspecified. Long vectors are
+ *  therefore copied, unless they lie in memory of comity_comm_buffer_new, which after a regrouping goes through
+ *  comity_comm_buffer_renew. A communicator that regrouped or failed keeps what MPI may still use until the process ends,
+ *  which should happen without MPI_Finalize, because that may wait for a rank that is missing (comity_comm_is_torn).
  *
  *  Collective functions must be called by all members in the same order with matching sizes.
  */
@@ -34,7 +52,7 @@ extern "C" {
 typedef struct comity_comm comity_comm;
 
 typedef struct comity_comm_options {
-  double deadline; /* seconds that one operation may take on this rank; 0 = for ever */
+  double deadline; /* seconds for one operation until losses are survived; 0 = for ever */
   size_t
       piece_bytes; /* most bytes that one MPI call moves, 8 ... INT_MAX; 0 = the default, 256 KiB. Must match
                       on all ranks. Each rank has up to 16 pieces of memory for messages on their way */
@@ -180,7 +198,8 @@ COMITY_API void comity_comm_set_faults(comity_comm *comm, const comity_faults *f
  *  Not collective.
  *  \return its process id; 0 = there is none */
 COMITY_API int64_t comity_comm_remains(const comity_comm *comm, int rank);
-/** Whether somebody was ever lost: then the process should not call MPI_Finalize, which may wait for them. */
+/** Whether the membership ever changed, or an operation failed: then the process should not call MPI_Finalize, which may
+ *  wait for somebody who was lost. The same on all members from the first regrouping on. */
 COMITY_API bool comity_comm_is_torn(const comity_comm *comm);
 /** Tell the server that this rank leaves for good, which interrupts the others. From here on operations of this rank return
  *  COMITY_ERR_EXCLUDED. Not collective. */
