@@ -45,12 +45,18 @@ static void repeats(void *self, int rank, const char *text) {
   comity_run_event(self, COMITY_EVENT_ASKED_AGAIN, rank, 0, "%s", text);
 }
 
+/* Once an update may count, the checkpoint has to get the state that belongs to it before this rank goes. */
+static bool may_leave(const comity_run_state *run) {
+  return run->method.protocol.client_state.length == 0 || run->at.stage == COMITY_STAGE_TRAIN ||
+         run->at.stage == COMITY_STAGE_REPORT;
+}
+
 /* In moments of waiting: look who comes, or whether to leave. */
 static void tended(void *self) {
   comity_run_state *run = self;
   if (run->guests != NULL)
     comity_guests_poll(run->guests);
-  if (run->leaves_alone && comity_run_asked_to_stop(run))
+  if (run->leaves_alone && comity_run_asked_to_stop(run) && may_leave(run))
     comity_comm_leave(run->comm);
 }
 

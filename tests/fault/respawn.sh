@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# round.respawn: who is killed is replaced by a new process, which takes part; the job ends with 0, with the bits of an undisturbed run
+# where others stand in meanwhile, and those of a schedule where nobody can.
+source "$COMITY_SOURCE_DIR/tests/e2e/common.sh"
+"$MPIEXEC" --version 2>&1 | grep -q 'Open MPI\|OpenRTE' || skip "processes are started in the place of others with Open MPI only"
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export ASAN_OPTIONS=detect_leaks=0 # of sanitized builds: MPI libraries leave memory behind
+
+"$COMITY" data generate blobs --clients 6 --examples 40 --features 10 --classes 3 --separation 2 --seed 3 --out data.h5 >/dev/null
+cat >job.yaml <<'YAML'
+data: {path: data.h5}
+model: {preset: mlp, hidden: [16]}
+clients: {select: all}
+train: {epochs: 1, batch: 10, learning_rate: 0.05}
+server: {rounds: 80}
+round: {respawn: true}
+comm: {silence: 2}
+checkpoint: {every: 5}
+faults: {schedule: ['kill rank 2 round 5 train', 'kill rank 3 round 40 train', 'delay rank 1 rounds 1-80 train constant 0.05 s']}
+run: {progress: none}
+YAML
+happened() { grep -c "\"kind\":\"$2\"" "$1/events.jsonl" || true; }
+hash_of() { "$COMITY" inspect --hash "$1/model.h5"; }
+SURVIVE=1 run 4 train job.yaml run.dir=killed --quiet
+run 3 train job.yaml run.dir=whole --quiet faults.schedule=[] round.respawn=false
+[[ $(happened killed lost) -eq 2 ]] || fail "lost: $(<killed/events.jsonl)"
+[[ $(happened killed joined) -eq 2 ]] || fail "not replaced: $(<killed/events.jsonl) $(<killed/log.txt)"
+[[ $(hash_of killed) == $(hash_of whole) ]] || fail "other bits than undisturbed"
+echo "two killed, two started in their places: same bits"
+
+# A program that cannot be started is no end.

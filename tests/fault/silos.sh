@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# Silos that come by themselves: a server and three silos, each with an mpirun of its own. One dies and comes back, one comes late, one
+# leaves and comes again, and a stranger is refused; the model is that of a run in which those clients were absent by schedule. Undisturbed,
+# it is that of one mpirun with the same files.
+source "$COMITY_SOURCE_DIR/tests/e2e/common.sh"
+"$MPIEXEC" --version 2>&1 | grep -q 'Open MPI\|OpenRTE' || skip "silos that come by themselves need Open MPI"
+command -v ompi-server >/dev/null || skip "there is no ompi-server"
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export ASAN_OPTIONS=detect_leaks=0 # of sanitized builds: MPI libraries leave memory behind
+PATH=$(dirname "$MPIEXEC"):$PATH
+trap 'for job in $(jobs -p); do kill -TERM $job 2>/dev/null || true; done; wait 2>/dev/null || true; rm -rf "$work"' EXIT
+
+for silo in 1 2 3; do
+  "$COMITY" data generate blobs --clients 1 --examples 60 --features 8 --classes 3 --separation 2 --seed $silo --out silo-$silo.h5 >/dev/null
+  "$COMITY" keygen --out silo-$silo.key >/dev/null
+done
+"$COMITY" keygen --out server.key >/dev/null
+"$COMITY" keygen --out stranger.key >/dev/null
+cat >job.yaml <<'YAML'
+data: {standardize: federated, holdout: 0.2}
+model: {preset: mlp, hidden: [16]}
+algorithm: {name: scaffold}
+clients: {select: all}
+train: {epochs: 1, batch: 10, learning_rate: 0.05}
+server: {rounds: 8}
+checkpoint: {every: 1}
+comm: {silence: 3}
+silos: {keys: [silo-1.key.pub, silo-2.key.pub, silo-3.key.pub], server_key: server.key, wait: 40}
+run: {progress: none}
+YAML
+
+# serve RUN ARGUMENT...: a server in the background, at its address.
+serve() {
+  "$COMITY" serve job.yaml run.dir="$1" --quiet "${@:2}" >"$1.out" 2>&1 &
+  server=$!
+  until [[ -e $1/server.addr ]]; do
+    kill -0 $server 2>/dev/null || fail "the server ended: $(<"$1.out")"
+    sleep 0.05
+  done
+}
+# join RUN SILO NAME ARGUMENT...: a silo in the background, whose output is NAME.out.
+join() {
+  "$COMITY" join --server "$1/server.addr" --data silo-$2.h5 --key silo-$2.key --server-key server.key.pub "${@:4}" >"$3.out" 2>&1 &
+}
+# ends CODE PROCESS NAME
+ends() {
+  local got=0
+  wait "$2" || got=$?
+  [[ $got -eq $1 ]] || fail "$3: exit code $got instead of $1: $(<"$3.out")"
+}
+hash_of() { "$COMITY" inspect --hash "$1/model.h5"; }
+# until_round RUN ROUND: it is recorded.
+until_round() {
+  until [[ -e $1/metrics.jsonl && $(wc -l <"$1/metrics.jsonl") -ge $2 ]]; do
+    kill -0 $server 2>/dev/null || fail "the server ended before round $2: $(<"$1.out")"
+    sleep 0.05
+  done
+}
+# happened RUN KIND: how often.
+happened() { grep -c "\"kind\":\"$2\"" "$1/events.jsonl" || true; }
+# drops RUN: a schedule with the same absences as that run had.
+drops() {
+  awk 'function close_range(client) { printf "%sdrop client %d rounds %d-%d", (some++ ? "," : ""), client, first[client], last[client] }
+    {
+      round = substr($0, index($0, "\"round\":") + 8) + 0
+      at = index($0, "\"absent\":[")
+      count = at ? split(substr($0, at), part, /"client":/) : 0
+      for (i = 2; i <= count; i++) {
+        client = part[i] + 0
+        if (client in last && last[client] == round - 1) { last[client] = round; continue }
+        if (client in last) close_range(client)
+        first[client] = last[client] = round
+      }
+    }
+    END { for (client in last) close_range(client) }' "$1/metrics.jsonl"
+}
+files='data.path=[silo-1.h5,silo-2.h5,silo-3.h5]'
+together() { run 4 train job.yaml "$files" 'silos.keys=[]' silos.server_key= silos.wait=300 --quiet "$@"; }
+
+# Undisturbed.
+serve whole
+join whole 1 whole-1; first=$!
+join whole 2 whole-2; second=$!
+join whole 3 whole-3; third=$!
+ends 0 $server whole
+ends 0 $first whole-1; ends 0 $second whole-2; ends 0 $third whole-3
+together run.dir=together
+[[ $(hash_of whole) == $(hash_of together) ]] || fail "silos give other bits than one mpirun"
+echo "undisturbed: same bits as one mpirun"
+
+# Silo 2 is killed by schedule in round 4 and comes back, silo 3 comes late, leaves, and comes again, and a stranger is refused.
+# In the end the server is asked to stop.
+joined() { # COUNT: so many have joined the run `torn`
+  until [[ $(happened torn joined) -ge $1 ]]; do
+    kill -0 $server 2>/dev/null || fail "the server ended: $(<torn.out)"
+    sleep 0.05
+  done
+}
+serve torn server.rounds=1000000 data.standardize=none comm.silence=4 round.min_participants=2 \
+  'faults.schedule=[kill rank 2 round 4 train, delay rank 1 rounds 1-1000000 train constant 0.05 s]'
+join torn 1 torn-1; first=$!
+join torn 2 torn-2; second=$!
+code=0
+wait $second || code=$?
+[[ $code -eq 76 ]] || fail "silo 2 was not killed but ended with $code: $(<torn-2.out)"
+join torn 3 torn-3; third=$!
+code=0
+"$COMITY" join --server torn/server.addr --data silo-2.h5 --key stranger.key >stranger.out 2>&1 || code=$?
+[[ $code -eq 83 ]] || fail "a stranger was not refused but left with $code: $(<stranger.out)"
+joined 3
+kill -TERM $third
+ends 75 $third torn-3
+join torn 2 torn-4; second=$!
+joined 4
+join torn 3 torn-5; third=$!
+joined 5
+until_round torn $(($(wc -l <torn/metrics.jsonl) + 3))
+kill -TERM $server
+ends 75 $server torn
+ends 75 $first torn-1; ends 75 $second torn-4; ends 75 $third torn-5
+for kind in lost left refused; do [[ $(happened torn $kind) -eq 1 ]] || fail "$(happened torn $kind) times '$kind': $(<torn/events.jsonl)"; done
+rounds=$(wc -l <torn/metrics.jsonl)
+together run.dir=scheduled data.standardize=none server.rounds=$rounds checkpoint.every=0 "faults.schedule=[$(drops torn)]"
+[[ $(hash_of torn) == $(hash_of scheduled) ]] || fail "other bits than with the same absences by schedule: $(drops torn)"
+echo "$rounds rounds with $(drops torn | tr ',' ';'): same bits as by schedule"
