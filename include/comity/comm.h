@@ -248,25 +248,30 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_link_parent(comity_link **link
 /** Waits for nobody. Accepts NULL. */
 COMITY_API void comity_link_destroy(comity_link **link);
 
-/** Where processes that were started apart come in. */
+/** Where processes that were started apart call: a TCP port on all networks of this host. MPI hears of them only in a meeting. */
 typedef struct comity_door comity_door;
 
-/** Open a port and wait there, in a thread. Needs comity_comm_may_meet, and with Open MPI an ompi-server that both sides know. Such
- *  a process must not call MPI_Finalize, which would wait for the thread. */
-COMITY_API COMITY_MUST_CHECK comity_status comity_door_open(comity_door **door);
-/** What comity_meeting_connect takes. Borrowed until close. */
+/** Needs comity_comm_may_meet, for what comes after. \param[in] port  0 = any that is free */
+COMITY_API COMITY_MUST_CHECK comity_status comity_door_open(int port, comity_door **door);
+/** What comity_link_call takes: the port, this host's name and addresses. Borrowed until close. */
 COMITY_API const char *comity_door_address(const comity_door *door);
-/** \param[out] link  whoever came next; NULL = nobody did
- *  \return COMITY_OK; COMITY_ERR_COMM when somebody came in vain, COMITY_ERR_MEMORY: the door stays open */
+/** \param[out] link  whoever called next; NULL = nobody did */
 COMITY_API COMITY_MUST_CHECK comity_status comity_door_next(comity_door *door, comity_link **link);
-/** At most one more comes in. Accepts NULL. */
+/** Accepts NULL. */
 COMITY_API void comity_door_close(comity_door **door);
+/** Call at a door. Waits for a few seconds at each of its addresses.
+ *  \return COMITY_ERR_SERVER when nobody opens */
+COMITY_API COMITY_MUST_CHECK comity_status comity_link_call(const char *address, comity_link **link);
 
-/** On the way to another process, in a thread. */
+/** On the way to another process, over MPI, in a thread. A process that began one must not call MPI_Finalize, which may wait for
+ *  the thread. With Open MPI, meeting another mpirun takes an ompi-server that both know. */
 typedef struct comity_meeting comity_meeting;
 
+/** With exactly one process, which is told the address. At most one of these at a time, since MPI confuses several.
+ *  \param[out] address  what comity_meeting_connect takes; owned by the caller */
+COMITY_API COMITY_MUST_CHECK comity_status comity_meeting_accept(char **address, comity_meeting **meeting);
 enum { COMITY_SPAWN_ARGUMENTS = 4 };
-/** To whoever has opened the door with this address. */
+/** With whoever gave this address. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_meeting_connect(const char *address,
                                                                   comity_meeting **meeting);
 /** To a new process, which MPI starts wherever the job has room.

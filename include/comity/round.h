@@ -46,7 +46,7 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_run(comity_comm *comm, const c
 #define COMITY_ADDRESS_FILE "server.addr"
 typedef struct comity_address {
   char rendezvous[512]; /* where MPI finds the other side: with Open MPI the URI of an ompi-server */
-  char port[1024];      /* comity_door_address */
+  char door[1024];      /* comity_door_address */
   char job[128];        /* its name, which is part of what both sides sign */
   comity_public_key server;
 } comity_address;
@@ -71,12 +71,12 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_serve(const comity_config *con
                                                         comity_run_result *result);
 
 typedef struct comity_join_options {
-  const char *address;             /* comity_address.port */
+  const char *address;             /* comity_address.door */
   const char *job;                 /* comity_address.job */
   const comity_public_key *server; /* whom to trust */
   const comity_identity *identity; /* whose public key is in silos.keys */
   const char *data;                /* path of this silo's file */
-  double wait;                     /* seconds until the server must have answered; 0 = 30 */
+  double wait;                     /* seconds for which to call again and again when nobody opens */
 } comity_join_options;
 
 /** Join a server as a silo, take part until the job ends. When options->stop becomes non-zero it leaves, and the others go on.

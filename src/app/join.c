@@ -16,7 +16,7 @@ static const char usage[] =
     "  --key FILE        this silo's secret key, made by 'comity keygen'; its public key is in the server's job\n"
     "  --server-key KEY  the server's public key (its line, or a .pub file) as its owner gave it to you; without it the\n"
     "                    one in server.addr is trusted, so that file must have come from the owner unchanged\n"
-    "  --wait SECONDS    how long the server may take to answer the door (30)\n"
+    "  --wait SECONDS    for how long to call again when nobody opens (0)\n"
     "  --quiet           print nothing but errors\n"
     "\n"
     "SIGTERM, SIGUSR1 and Ctrl-C: the silo leaves, with exit code 75, and the others go on; it may join again at any\n"
@@ -31,7 +31,7 @@ typedef struct choices {
 } choices;
 
 static comity_status join(const choices *given, const comity_address *address) {
-  comity_join_options options = {.address = address->port,
+  comity_join_options options = {.address = address->door,
                                  .job = address->job,
                                  .server = &address->server,
                                  .data = given->data,

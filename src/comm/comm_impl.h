@@ -275,6 +275,21 @@ COMITY_MUST_CHECK comity_status comity_watch_status(comity_comm *comm);
 
 /* ------------------------------------------------------------------------------------------------- link.c */
 
+/* A TCP connection with messages in it: wire.c. */
+typedef struct comity_wire comity_wire;
+
+/* handle: a connected socket that does not block; taken, also on failure. */
+COMITY_MUST_CHECK comity_status comity_wire_new(int handle, comity_wire **wire);
+/* As comity_link_send and comity_link_receive; *data is left alone when nothing has come. */
+COMITY_MUST_CHECK comity_status comity_wire_send(comity_wire *wire, const void *data, size_t bytes);
+COMITY_MUST_CHECK comity_status comity_wire_receive(comity_wire *wire, size_t most, uint8_t **data,
+                                                    size_t *bytes);
+/* Send on what is still waiting. */
+COMITY_MUST_CHECK comity_status comity_wire_push(comity_wire *wire);
+bool comity_wire_is_idle(const comity_wire *wire);
+void comity_wire_destroy(comity_wire **wire);
+/* wire: taken, also on failure. */
+COMITY_MUST_CHECK comity_status comity_link_of_wire(comity_wire *wire, comity_link **link);
 /* comm: an intercommunicator with one remote process; taken. */
 COMITY_MUST_CHECK comity_status comity_link_new(MPI_Comm comm, comity_link **link);
 

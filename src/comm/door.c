@@ -1,22 +1,20 @@
-/* The server's door: a thread that waits for processes that were started apart, for MPI_Comm_accept blocks, and hands those that
- * came to the main thread. It knows nothing of who they are. */
+/* The server's door: a TCP port at which processes that were started apart call. Whoever calls is nobody yet: MPI, which has to
+ * trust those that it connects to and cannot connect to two at a time, hears of him only when he has proved who he is. */
 #include "comm_impl.h"
 
-#include <pthread.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-/* Strangers that nobody has looked at yet; while there is no room for another, or just after the last, the door stays shut. */
-enum { ROOM = 16 };
-static const double BREATH = 0.02, RETRY = 0.5;
+enum { BACKLOG = 64 };
 
-/* Never freed: nothing ends a thread that waits in MPI. */
 struct comity_door {
-  char address[MPI_MAX_PORT_NAME];
-  pthread_mutex_t lock; /* of what follows */
-  MPI_Comm waiting[ROOM];
-  int count;
-  bool closed;
-  char trouble[200]; /* the last that went wrong, until it is told */
+  int socket;
+  char address[1024];
 };
 
 bool comity_comm_may_meet(void) {
@@ -24,59 +22,79 @@ bool comity_comm_may_meet(void) {
   return MPI_Query_thread(&level) == MPI_SUCCESS && level == MPI_THREAD_MULTIPLE;
 }
 
-static bool is_shut(comity_door *door, bool *closed) {
-  pthread_mutex_lock(&door->lock);
-  bool shut = door->count == ROOM;
-  *closed = door->closed;
-  pthread_mutex_unlock(&door->lock);
-  return shut;
-}
-
-static void take(comity_door *door, int code, MPI_Comm comm) {
-  char text[MPI_MAX_ERROR_STRING] = "";
-  int length = 0;
-  if (code != MPI_SUCCESS)
-    MPI_Error_string(code, text, &length);
-  pthread_mutex_lock(&door->lock);
-  if (code == MPI_SUCCESS)
-    door->waiting[door->count++] = comm;
-  else
-    snprintf(door->trouble, sizeof door->trouble, "somebody came but was lost at the door: %.150s", text);
-  pthread_mutex_unlock(&door->lock);
-}
-
-static void *keep_door(void *self) {
-  comity_door *door = self;
-  for (bool closed = false; !closed;) {
-    comity_clock_sleep(BREATH);
-    if (is_shut(door, &closed) || closed)
+/* On all networks of this host, by IPv6, which takes in IPv4, or where there is none by IPv4. */
+static int listen_at(int port) {
+  int on = 1, off = 0;
+  struct sockaddr_in6 any6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+  struct sockaddr_in any4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+  for (int v6 = 1; v6 >= 0; v6--) {
+    int handle = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (handle < 0)
       continue;
-    MPI_Comm comm = MPI_COMM_NULL;
-    int code = MPI_Comm_accept(door->address, MPI_INFO_NULL, 0, MPI_COMM_SELF, &comm);
-    take(door, code, comm);
-    if (code != MPI_SUCCESS)
-      comity_clock_sleep(RETRY);
+    setsockopt(handle, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (v6)
+      setsockopt(handle, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    if (bind(handle, v6 ? (struct sockaddr *)&any6 : (struct sockaddr *)&any4,
+             v6 ? sizeof any6 : sizeof any4) == 0 &&
+        listen(handle, BACKLOG) == 0)
+      return handle;
+    close(handle);
   }
-  return NULL;
+  return -1;
 }
 
-comity_status comity_door_open(comity_door **door) {
+static int port_of(int handle) {
+  struct sockaddr_storage at;
+  socklen_t size = sizeof at;
+  if (getsockname(handle, (struct sockaddr *)&at, &size) != 0)
+    return 0;
+  return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
+                                        : ((struct sockaddr_in *)&at)->sin_port);
+}
+
+static void add(comity_door *door, const char *text) {
+  size_t used = strlen(door->address);
+  snprintf(door->address + used, sizeof door->address - used, " %s", text);
+}
+
+/* The port, then the host's name and its addresses, loopback last. */
+static void write_address(comity_door *door) {
+  char host[256] = "", text[INET6_ADDRSTRLEN];
+  struct ifaddrs *all = NULL;
+  snprintf(door->address, sizeof door->address, "%d", port_of(door->socket));
+  gethostname(host, sizeof host - 1);
+  if (host[0] != '\0')
+    add(door, host);
+  if (getifaddrs(&all) != 0)
+    all = NULL;
+  for (int family = AF_INET; all != NULL; family = AF_INET6) {
+    for (const struct ifaddrs *at = all; at != NULL; at = at->ifa_next) {
+      if (at->ifa_addr == NULL || at->ifa_addr->sa_family != family)
+        continue;
+      const void *bytes = family == AF_INET ? (const void *)&((struct sockaddr_in *)at->ifa_addr)->sin_addr
+                                            : (const void *)&((struct sockaddr_in6 *)at->ifa_addr)->sin6_addr;
+      if (inet_ntop(family, bytes, text, sizeof text) != NULL && strcmp(text, "127.0.0.1") != 0 &&
+          strcmp(text, "::1") != 0 && strncmp(text, "fe80", 4) != 0)
+        add(door, text);
+    }
+    if (family == AF_INET6)
+      break;
+  }
+  freeifaddrs(all);
+  add(door, "127.0.0.1");
+}
+
+comity_status comity_door_open(int port, comity_door **door) {
   comity_door *made;
-  pthread_t thread;
   COMITY_REQUIRE(comity_comm_may_meet(), COMITY_ERR_COMM,
                  "others can only join where MPI allows calls from several threads, and this one does not");
   COMITY_TRY(COMITY_NEW(made, 1));
-  MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
-  if (MPI_Open_port(MPI_INFO_NULL, made->address) != MPI_SUCCESS) {
+  made->socket = listen_at(port);
+  if (made->socket < 0) {
     comity_free(made);
-    return comity_fail(COMITY_ERR_COMM, "MPI_Open_port failed: is the server started with --ompi-server?");
+    return comity_fail(COMITY_ERR_COMM, "port %d cannot be opened for silos: %s", port, strerror(errno));
   }
-  pthread_mutex_init(&made->lock, NULL);
-  if (pthread_create(&thread, NULL, keep_door, made) != 0) {
-    comity_free(made);
-    return comity_fail(COMITY_ERR_MEMORY, "cannot start a thread for the door");
-  }
-  pthread_detach(thread);
+  write_address(made);
   *door = made;
   return COMITY_OK;
 }
@@ -84,26 +102,19 @@ comity_status comity_door_open(comity_door **door) {
 const char *comity_door_address(const comity_door *door) { return door->address; }
 
 comity_status comity_door_next(comity_door *door, comity_link **link) {
-  MPI_Comm comm = MPI_COMM_NULL;
-  comity_status status = COMITY_OK;
   *link = NULL;
-  pthread_mutex_lock(&door->lock);
-  if (door->count > 0) {
-    comm = door->waiting[0];
-    memmove(door->waiting, door->waiting + 1, (size_t)--door->count * sizeof comm);
-  } else if (door->trouble[0] != '\0') {
-    status = comity_fail(COMITY_ERR_COMM, "%s", door->trouble);
-    door->trouble[0] = '\0';
-  }
-  pthread_mutex_unlock(&door->lock);
-  return comm == MPI_COMM_NULL ? status : comity_link_new(comm, link);
+  int handle = accept4(door->socket, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (handle < 0)
+    return COMITY_OK; /* nobody, or somebody who has gone again */
+  comity_wire *wire = NULL;
+  COMITY_TRY(comity_wire_new(handle, &wire));
+  return comity_link_of_wire(wire, link);
 }
 
 void comity_door_close(comity_door **door) {
   if (door == NULL || *door == NULL)
     return;
-  pthread_mutex_lock(&(*door)->lock);
-  (*door)->closed = true;
-  pthread_mutex_unlock(&(*door)->lock);
+  close((*door)->socket);
+  comity_free(*door);
   *door = NULL;
 }

@@ -1,4 +1,4 @@
-/* A link to one other process, which was started apart and is not a member, or not yet. Messages go out from memory of
+/* A link to one other process, which was started apart and is not a member, or not yet, over MPI or a wire. Messages go out from memory of
  * their own and come in whole, and nobody ever waits: whoever is at the other end may be slow, dead, or a stranger. */
 #include "comm_impl.h"
 
@@ -14,6 +14,7 @@ struct parcel {
 };
 
 struct comity_link {
+  comity_wire *wire; /* it is one; or NULL */
   MPI_Comm comm;
   int tag;
   parcel *parcels;
@@ -29,6 +30,18 @@ comity_status comity_link_new(MPI_Comm comm, comity_link **link) {
   made->comm = comm;
   made->tag = comity_members_tag_of_links();
   made->request = MPI_REQUEST_NULL;
+  *link = made;
+  return COMITY_OK;
+}
+
+comity_status comity_link_of_wire(comity_wire *wire, comity_link **link) {
+  comity_link *made;
+  comity_status status = COMITY_NEW(made, 1);
+  if (status != COMITY_OK) {
+    comity_wire_destroy(&wire);
+    return status;
+  }
+  *made = (comity_link){.wire = wire, .comm = MPI_COMM_NULL, .request = MPI_REQUEST_NULL};
   *link = made;
   return COMITY_OK;
 }
@@ -58,6 +71,8 @@ static void tidy(comity_link *link) {
 
 comity_status comity_link_send(comity_link *link, const void *data, size_t bytes) {
   COMITY_REQUIRE(bytes <= INT_MAX, COMITY_ERR_ARG, "a message of %zu bytes is too long for a link", bytes);
+  if (link->wire != NULL)
+    return comity_wire_send(link->wire, data, bytes);
   tidy(link);
   parcel *made = comity_array(offsetof(parcel, bytes) + bytes, 1);
   if (made == NULL)
@@ -99,6 +114,8 @@ comity_status comity_link_receive(comity_link *link, size_t most, uint8_t **data
   int done = 0;
   *data = NULL;
   *bytes = 0;
+  if (link->wire != NULL)
+    return comity_wire_receive(link->wire, most, data, bytes);
   tidy(link);
   if (link->coming == NULL)
     COMITY_TRY(begin(link, most));
@@ -114,6 +131,8 @@ comity_status comity_link_receive(comity_link *link, size_t most, uint8_t **data
 }
 
 bool comity_link_is_idle(comity_link *link) {
+  if (link->wire != NULL)
+    return comity_wire_push(link->wire) != COMITY_OK || comity_wire_is_idle(link->wire);
   tidy(link);
   return link->parcels == NULL;
 }
@@ -123,6 +142,7 @@ bool comity_link_is_idle(comity_link *link) {
 void comity_link_destroy(comity_link **link) {
   if (link == NULL || *link == NULL)
     return;
+  comity_wire_destroy(&(*link)->wire);
   tidy(*link);
   if ((*link)->coming == NULL && (*link)->parcels == NULL)
     comity_free(*link);

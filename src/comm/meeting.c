@@ -1,5 +1,5 @@
-/* Going to meet another process: a server at its address, or a new process that this one starts. Both calls block for as long as
- * MPI likes, so each has a thread of its own, and whoever asked looks in from time to time. */
+/* Meeting another process over MPI: one that comes, one that is gone to, or a new one that this one starts. Each of these calls blocks
+ * for as long as MPI likes, so it has a thread and a communicator of its own, and whoever asked looks in from time to time. */
 #include "comm_impl.h"
 
 #include <pthread.h>
@@ -10,8 +10,9 @@ struct comity_meeting {
   pthread_mutex_t lock; /* of `done` and `given_up` */
   bool done, given_up;
   int code;
-  MPI_Comm found;
-  char address[MPI_MAX_PORT_NAME]; /* of the server; or "" */
+  MPI_Comm self, found;
+  bool waits;                      /* for the other side */
+  char address[MPI_MAX_PORT_NAME]; /* where they meet; "" = it is started */
   char program[1024], *arguments[COMITY_SPAWN_ARGUMENTS + 1], text[COMITY_SPAWN_ARGUMENTS][64];
 };
 
@@ -23,10 +24,12 @@ static void destroy(comity_meeting *meeting) {
 static void *meet(void *self) {
   comity_meeting *meeting = self;
   int code, spawned = MPI_SUCCESS;
-  if (meeting->address[0] != '\0')
-    code = MPI_Comm_connect(meeting->address, MPI_INFO_NULL, 0, MPI_COMM_SELF, &meeting->found);
+  if (meeting->waits)
+    code = MPI_Comm_accept(meeting->address, MPI_INFO_NULL, 0, meeting->self, &meeting->found);
+  else if (meeting->address[0] != '\0')
+    code = MPI_Comm_connect(meeting->address, MPI_INFO_NULL, 0, meeting->self, &meeting->found);
   else
-    code = MPI_Comm_spawn(meeting->program, meeting->arguments, 1, MPI_INFO_NULL, 0, MPI_COMM_SELF,
+    code = MPI_Comm_spawn(meeting->program, meeting->arguments, 1, MPI_INFO_NULL, 0, meeting->self,
                           &meeting->found, &spawned);
   pthread_mutex_lock(&meeting->lock);
   meeting->code = code != MPI_SUCCESS ? code : spawned;
@@ -44,7 +47,11 @@ static comity_status start(comity_meeting *made, comity_meeting **meeting) {
     comity_free(made);
     return comity_fail(COMITY_ERR_COMM, "MPI does not allow calls from several threads here");
   }
-  MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
+  if (MPI_Comm_dup(MPI_COMM_SELF, &made->self) != MPI_SUCCESS) {
+    comity_free(made);
+    return comity_fail(COMITY_ERR_COMM, "MPI_Comm_dup failed");
+  }
+  MPI_Comm_set_errhandler(made->self, MPI_ERRORS_RETURN);
   pthread_mutex_init(&made->lock, NULL);
   if (pthread_create(&thread, NULL, meet, made) != 0) {
     destroy(made);
@@ -53,6 +60,28 @@ static comity_status start(comity_meeting *made, comity_meeting **meeting) {
   pthread_detach(thread);
   *meeting = made;
   return COMITY_OK;
+}
+
+comity_status comity_meeting_accept(char **address, comity_meeting **meeting) {
+  comity_meeting *made;
+  COMITY_TRY(COMITY_NEW(made, 1));
+  made->waits = true;
+  char *text = NULL;
+  comity_status status = MPI_Open_port(MPI_INFO_NULL, made->address) == MPI_SUCCESS
+                             ? COMITY_OK
+                             : comity_fail(COMITY_ERR_COMM, "MPI_Open_port failed");
+  if (status == COMITY_OK && (text = comity_text("%s", made->address)) == NULL)
+    status = COMITY_ERR_MEMORY;
+  if (status != COMITY_OK) {
+    comity_free(made);
+    return status;
+  }
+  status = start(made, meeting);
+  if (status == COMITY_OK)
+    *address = text;
+  else
+    comity_free(text);
+  return status;
 }
 
 comity_status comity_meeting_connect(const char *address, comity_meeting **meeting) {

@@ -10,8 +10,8 @@ static const char first_line[] = "comity-server 1";
 comity_status comity_address_write(const char *path, const comity_address *address) {
   char key[COMITY_KEY_LINE_BYTES];
   comity_public_key_line(&address->server, key);
-  char *text = comity_text("%s\njob %s\nkey %s\nrendezvous %s\nport %s\n", first_line, address->job, key,
-                           address->rendezvous, address->port);
+  char *text = comity_text("%s\njob %s\nkey %s\nrendezvous %s\ndoor %s\n", first_line, address->job, key,
+                           address->rendezvous, address->door);
   if (text == NULL)
     return COMITY_ERR_MEMORY;
   comity_status status = comity_file_write(path, text, strlen(text));
@@ -42,7 +42,7 @@ static comity_status parse(const char *path, const char *text, comity_address *a
   COMITY_TRY(part_of(path, text, "job", address->job, sizeof address->job));
   COMITY_TRY(part_of(path, text, "key", key, sizeof key));
   COMITY_TRY(part_of(path, text, "rendezvous", address->rendezvous, sizeof address->rendezvous));
-  COMITY_TRY(part_of(path, text, "port", address->port, sizeof address->port));
+  COMITY_TRY(part_of(path, text, "door", address->door, sizeof address->door));
   return comity_public_key_parse(path, key, &address->server);
 }
 

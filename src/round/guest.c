@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Seconds for each step of the handshake, and for setting up. Whoever is waited for gives signs of life. */
-static const double SOON = 10, SETUP = 300;
+static const double SOON = 10, MEET = 15, SETUP = 300;
 
 static comity_status go(comity_guest *guest, comity_guest_step step, double deadline) {
   guest->step = step;
@@ -17,6 +17,14 @@ static comity_status go(comity_guest *guest, comity_guest_step step, double dead
 static double patience(const comity_guests *guests) {
   double silence = comity_config_real(guests->run->config, "comm.silence");
   return silence > SOON ? silence : SOON;
+}
+
+/* Until there is something to be told. */
+static comity_status keep_sign(const comity_guests *guests, comity_guest *guest, double now) {
+  if (now < guest->next_sign)
+    return COMITY_OK;
+  guest->next_sign = now + patience(guests) / 8;
+  return comity_mail_send(guest->link, guest->session, COMITY_MAIL_WAIT, 0, NULL, 0);
 }
 
 /* ---------------------------------------------------------------------------------------------- handshake */
@@ -36,6 +44,8 @@ static void displace(comity_guests *guests, const comity_guest *guest) {
     if (other != guest && other->rank == guest->rank) {
       comity_guest_tell_sorry(
           other, comity_fail(COMITY_ERR_EXCLUDED, "another process has come with the key of this silo"));
+      if (other->step == COMITY_GUEST_MEETING)
+        comity_meeting_give_up(&guests->accepting);
       other->step = COMITY_GUEST_GONE;
     }
   }
@@ -56,8 +66,7 @@ static comity_status take_proof(comity_guests *guests, comity_guest *guest, cons
   guest->rank = (int)silo + 1;
   snprintf(guest->name, sizeof guest->name, "%s", guests->keys[silo].name);
   displace(guests, guest);
-  COMITY_TRY(comity_guest_tell_job(guests, guest));
-  return go(guest, COMITY_GUEST_DATA, now + SETUP);
+  return go(guest, COMITY_GUEST_QUEUE, now + SETUP);
 }
 
 comity_status comity_guest_tell_job(comity_guests *guests, comity_guest *guest) {
@@ -72,6 +81,33 @@ comity_status comity_guest_tell_job(comity_guests *guests, comity_guest *guest) 
                               message.bytes, message.length);
   comity_message_clear(&message);
   return status;
+}
+
+/* ------------------------------------------------------------------------------------------- meeting over MPI */
+
+static comity_status meet(comity_guests *guests, comity_guest *guest, double now) {
+  char *address = NULL;
+  if (guests->accepting != NULL)
+    return keep_sign(guests, guest, now);
+  COMITY_TRY(comity_meeting_accept(&address, &guests->accepting));
+  comity_status status =
+      comity_mail_send(guest->link, guest->session, COMITY_MAIL_MEET, 0, address, strlen(address));
+  comity_free(address);
+  guest->step = COMITY_GUEST_MEETING; /* whatever happens, this meeting is his */
+  guest->deadline = now + MEET;
+  return status;
+}
+
+/* The wire has done its work when there is a link over MPI. */
+static comity_status have_met(comity_guests *guests, comity_guest *guest, double now) {
+  comity_link *link = NULL;
+  COMITY_TRY(comity_meeting_poll(&guests->accepting, &link));
+  if (link == NULL)
+    return COMITY_OK;
+  comity_link_destroy(&guest->link);
+  guest->link = link;
+  COMITY_TRY(comity_guest_tell_job(guests, guest));
+  return go(guest, COMITY_GUEST_DATA, now + SETUP);
 }
 
 /* -------------------------------------------------------------------------------------------------- joining */
@@ -105,16 +141,6 @@ static comity_status welcome(const comity_guests *guests, comity_guest *guest, d
   comity_message_clear(&states);
   COMITY_TRY(status);
   return go(guest, COMITY_GUEST_JOINING, now + SETUP);
-}
-
-/* Until there is something to be told. */
-static comity_status keep_waiting(comity_guests *guests, comity_guest *guest, double now) {
-  if (guests->founded)
-    return welcome(guests, guest, now);
-  if (now < guest->next_sign)
-    return COMITY_OK;
-  guest->next_sign = now + patience(guests) / 8;
-  return comity_mail_send(guest->link, guest->session, COMITY_MAIL_WAIT, 0, NULL, 0);
 }
 
 static comity_status take_mail(comity_guests *guests, comity_guest *guest, const comity_mail *mail,
@@ -160,10 +186,14 @@ static comity_status shake_hands(comity_guests *guests, comity_guest *guest, dou
 comity_status comity_guest_step_on(comity_guests *guests, comity_guest *guest, double now) {
   if (guest->step <= COMITY_GUEST_PROOF)
     COMITY_TRY(shake_hands(guests, guest, now));
+  else if (guest->step == COMITY_GUEST_MEETING)
+    COMITY_TRY(have_met(guests, guest, now));
   else if (guest->step < COMITY_GUEST_READY)
     COMITY_TRY(read_mail(guests, guest, now));
+  if (guest->step == COMITY_GUEST_QUEUE)
+    COMITY_TRY(meet(guests, guest, now));
   if (guest->step == COMITY_GUEST_WAITING)
-    COMITY_TRY(keep_waiting(guests, guest, now));
+    COMITY_TRY(guests->founded ? welcome(guests, guest, now) : keep_sign(guests, guest, now));
   COMITY_REQUIRE(now < guest->deadline || guest->step >= COMITY_GUEST_READY, COMITY_ERR_TIMEOUT,
                  "it said nothing more %s",
                  guest->step <= COMITY_GUEST_PROOF ? "in the handshake" : "after the handshake");

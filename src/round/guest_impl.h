@@ -10,8 +10,8 @@
 
 /* What a letter is about. The handshake, which comes first, has none. */
 typedef enum comity_mail_kind {
-  COMITY_MAIL_JOB =
-      1, /* server: you are rank `value`; how many ranks there are (uint64), and the resolved job */
+  COMITY_MAIL_MEET = 1, /* server: where to meet over MPI (text); the same session goes on there */
+  COMITY_MAIL_JOB, /* server: you are rank `value`; how many ranks there are (uint64), and the resolved job */
   COMITY_MAIL_DATA,    /* newcomer: its host (64 bytes), and what comity_federation_survey says */
   COMITY_MAIL_WAIT,    /* server: a sign of life; the newcomer answers with the same */
   COMITY_MAIL_WELCOME, /* server: as comity_welcome_pack made it */
@@ -46,6 +46,8 @@ void comity_mail_clear(comity_mail *mail);
 typedef enum comity_guest_step {
   COMITY_GUEST_HELLO,
   COMITY_GUEST_PROOF,
+  COMITY_GUEST_QUEUE,   /* known, and waits until it is its turn to meet over MPI, */
+  COMITY_GUEST_MEETING, /* and does so */
   COMITY_GUEST_DATA,    /* its data are to be told */
   COMITY_GUEST_WAITING, /* the federation is not founded yet */
   COMITY_GUEST_JOINING, /* it sets itself up */
@@ -77,7 +79,8 @@ struct comity_guests {
   comity_guest guest[COMITY_GUESTS_MOST];
   size_t count;
   double next_entry;
-  double credit, credited; /* refusals that may still be told, and when that was reckoned */
+  comity_meeting *accepting; /* one at a time; NULL = none */
+  double credit, credited;   /* refusals that may still be told, and when that was reckoned */
   size_t untold;
   comity_message *told;     /* (size) of those who were offered and are not acquainted yet; empty = nobody */
   comity_meeting **meeting; /* (size) processes that are being started */

@@ -33,7 +33,7 @@ comity_status comity_guests_open_door(comity_guests *guests) {
   comity_status status = comity_identity_read(path, &guests->identity);
   comity_free(path);
   COMITY_TRY(status);
-  return comity_door_open(&guests->door);
+  return comity_door_open((int)comity_config_integer(config, "silos.port"), &guests->door);
 }
 
 void comity_guests_destroy(comity_guests **guests) {
@@ -46,6 +46,7 @@ void comity_guests_destroy(comity_guests **guests) {
     comity_message_clear(&old->told[rank]);
   for (int rank = 0; old->meeting != NULL && rank < comity_comm_size(old->run->comm); rank++)
     comity_meeting_give_up(&old->meeting[rank]);
+  comity_meeting_give_up(&old->accepting);
   comity_door_close(&old->door);
   comity_identity_destroy(&old->identity);
   comity_free(old->keys);
@@ -113,6 +114,8 @@ void comity_guests_send_away(comity_guests *guests, comity_guest *guest, comity_
   status = comity_fail(status, "%s", kept);
   tell_refused(guests, guest, comity_clock_now());
   comity_error_clear();
+  if (guest->step == COMITY_GUEST_MEETING)
+    comity_meeting_give_up(&guests->accepting);
   comity_guest_clear(guest);
 }
 
@@ -127,11 +130,8 @@ static void look_at_door(comity_guests *guests, double now) {
   if (guests->door == NULL || guests->count == COMITY_GUESTS_MOST || now < guests->next_entry)
     return;
   guests->next_entry = now + ENTRY_PAUSE;
-  if (comity_door_next(guests->door, &link) != COMITY_OK) {
-    if (may_tell(guests, now))
-      comity_log(guests->run->logger, COMITY_LOG_WARN, "%s", comity_error_message());
+  if (comity_door_next(guests->door, &link) != COMITY_OK)
     comity_error_clear();
-  }
   if (link != NULL)
     enter(guests, link, now);
 }

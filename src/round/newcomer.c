@@ -81,20 +81,36 @@ static comity_status expect(newcomer *n, comity_mail_kind kind, const char *what
 
 /* ------------------------------------------------------------------------------------------------- the steps */
 
+/* To the address that the server has told over the wire. */
 static comity_status meet(newcomer *n) {
+  comity_mail mail;
   comity_meeting *meeting = NULL;
-  if (n->join == NULL)
-    return comity_link_parent(&n->link);
-  double deadline = comity_clock_now() + (n->join->wait > 0 ? n->join->wait : SOON);
-  COMITY_TRY(comity_meeting_connect(n->join->address, &meeting));
-  comity_status status = COMITY_OK;
-  while (status == COMITY_OK && n->link == NULL && meeting != NULL) {
-    status = comity_meeting_poll(&meeting, &n->link);
-    if (status == COMITY_OK && n->link == NULL)
-      status = linger(n, deadline, "connection");
+  comity_link *link = NULL;
+  COMITY_TRY(expect(n, COMITY_MAIL_MEET, "place to meet", &mail));
+  double deadline = comity_clock_now() + SOON;
+  comity_status status = comity_meeting_connect((const char *)mail.bytes, &meeting);
+  comity_mail_clear(&mail);
+  while (status == COMITY_OK && link == NULL && meeting != NULL) {
+    status = comity_meeting_poll(&meeting, &link);
+    if (status == COMITY_OK && link == NULL)
+      status = linger(n, deadline, "connection over MPI");
   }
   comity_meeting_give_up(&meeting);
-  return status == COMITY_ERR_COMM ? comity_fail_context(COMITY_ERR_SERVER, "joining") : status;
+  if (status == COMITY_OK) {
+    comity_link_destroy(&n->link);
+    n->link = link;
+  }
+  return status;
+}
+
+/* The server may just be starting. */
+static comity_status call(newcomer *n) {
+  double deadline = comity_clock_now() + n->join->wait;
+  comity_status status;
+  while ((status = comity_link_call(n->join->address, &n->link)) != COMITY_OK &&
+         comity_clock_now() < deadline && (n->options->stop == NULL || *n->options->stop == 0))
+    comity_clock_sleep(0.2);
+  return status;
 }
 
 static comity_status shake_hands(newcomer *n) {
@@ -181,9 +197,13 @@ static comity_status tell_ready(newcomer *n) {
 }
 
 static comity_status come_in(newcomer *n) {
-  COMITY_TRY(meet(n));
-  if (n->join != NULL)
+  if (n->join == NULL) {
+    COMITY_TRY(comity_link_parent(&n->link));
+  } else {
+    COMITY_TRY(call(n));
     COMITY_TRY(shake_hands(n));
+    COMITY_TRY(meet(n));
+  }
   COMITY_TRY(learn_job(n));
   comity_status status = tell_data(n);
   if (status == COMITY_OK)

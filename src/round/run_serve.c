@@ -22,7 +22,7 @@ static comity_status publish(const comity_run_state *run, const comity_serve_opt
   char *path = comity_text("%s/%s", run->folder, COMITY_ADDRESS_FILE);
   comity_address address = {.server = *comity_identity_public(guests->identity)};
   snprintf(address.rendezvous, sizeof address.rendezvous, "%s", serve->rendezvous);
-  snprintf(address.port, sizeof address.port, "%s", comity_door_address(guests->door));
+  snprintf(address.door, sizeof address.door, "%s", comity_door_address(guests->door));
   snprintf(address.job, sizeof address.job, "%s", serve->job);
   comity_status status = path == NULL ? COMITY_ERR_MEMORY : comity_address_write(path, &address);
   if (status == COMITY_OK)

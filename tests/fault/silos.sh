@@ -96,7 +96,7 @@ joined() { # COUNT: so many have joined the run `torn`
     sleep 0.05
   done
 }
-serve torn server.rounds=1000000 data.standardize=none comm.silence=4 round.min_participants=2 \
+serve torn server.rounds=1000000 data.standardize=none comm.silence=4 round.min_participants=2 round.wait=60 \
   'faults.schedule=[kill rank 2 round 4 train, delay rank 1 rounds 1-1000000 train constant 0.05 s]'
 join torn 1 torn-1; first=$!
 join torn 2 torn-2; second=$!
