@@ -138,8 +138,8 @@ static int wait_for(pid_t mpirun, const char *note) {
   int code = noted_code(note);
   if (code >= 0)
     return code;
-  if (WIFEXITED(state) && WEXITSTATUS(state) == 127)
-    return 127;
+  if (WIFEXITED(state) && WEXITSTATUS(state) != 0) /* its own complaint: it did not get so far */
+    return WEXITSTATUS(state);
   return comity_app_fail(comity_fail(COMITY_ERR_COMM, "the process that mpirun started was lost"));
 }
 

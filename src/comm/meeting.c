@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Never freed before the thread has ended, which it may never do. */
 struct comity_meeting {
@@ -97,6 +98,8 @@ comity_status comity_meeting_spawn(const char *program, const char *const *argum
                                    comity_meeting **meeting) {
   comity_meeting *made;
   COMITY_REQUIRE(strlen(program) < sizeof made->program, COMITY_ERR_ARG, "%s: too long a path", program);
+  if (access(program, X_OK) != 0) /* Open MPI would wait for it for ever, and so would its mpirun */
+    return comity_fail_errno("%s cannot be started", program);
   COMITY_TRY(COMITY_NEW(made, 1));
   strcpy(made->program, program);
   for (int i = 0; i < COMITY_SPAWN_ARGUMENTS && arguments[i] != NULL; i++) {

@@ -28,4 +28,10 @@ run 3 train job.yaml run.dir=whole --quiet faults.schedule=[] round.respawn=fals
 [[ $(hash_of killed) == $(hash_of whole) ]] || fail "other bits than undisturbed"
 echo "two killed, two started in their places: same bits"
 
-# A program that cannot be started is no end.
+# A program that cannot be started any more is not the end of the job.
+cp "$COMITY" gone
+(until [[ -s vain/metrics.jsonl ]]; do sleep 0.05; done; rm gone) &
+COMITY=./gone SURVIVE=1 run 3 train job.yaml run.dir=vain --quiet server.rounds=30 'faults.schedule=[kill rank 2 round 20 train, delay rank 1 rounds 1-80 train constant 0.05 s]'
+[[ $(happened vain lost) -eq 1 && $(happened vain joined) -eq 0 ]] || fail "in vain: $(<vain/events.jsonl)"
+grep -q 'rank 2 cannot be replaced' vain/log.txt || fail "nothing said of the replacement that could not be: $(<vain/log.txt)"
+echo "no program to start: the others went on"
