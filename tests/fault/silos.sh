@@ -107,7 +107,15 @@ join torn 3 torn-3; third=$!
 code=0
 "$COMITY" join --server torn/server.addr --data silo-2.h5 --key stranger.key >stranger.out 2>&1 || code=$?
 [[ $code -eq 83 ]] || fail "a stranger was not refused but left with $code: $(<stranger.out)"
+# So are bytes that are no handshake, too many of them, and a caller who says nothing.
+port=$(awk '$1 == "door" { print $2 }' torn/server.addr)
+for bytes in 'hello\n' '\x68\0\0\0comity' '\xff\xff\xff\xff' '\0\0\0\0'; do
+  exec 9<>"/dev/tcp/127.0.0.1/$port"
+  printf "$bytes" >&9
+done
+exec 8<>"/dev/tcp/127.0.0.1/$port"
 joined 3
+exec 8<&- 9<&-
 kill -TERM $third
 ends 75 $third torn-3
 join torn 2 torn-4; second=$!
@@ -118,7 +126,8 @@ until_round torn $(($(wc -l <torn/metrics.jsonl) + 3))
 kill -TERM $server
 ends 75 $server torn
 ends 75 $first torn-1; ends 75 $second torn-4; ends 75 $third torn-5
-for kind in lost left refused; do [[ $(happened torn $kind) -eq 1 ]] || fail "$(happened torn $kind) times '$kind': $(<torn/events.jsonl)"; done
+[[ $(happened torn refused) -ge 4 ]] || fail "strangers are not in the record: $(<torn/events.jsonl)"
+for kind in lost left; do [[ $(happened torn $kind) -eq 1 ]] || fail "$(happened torn $kind) times '$kind': $(<torn/events.jsonl)"; done
 rounds=$(wc -l <torn/metrics.jsonl)
 together run.dir=scheduled data.standardize=none server.rounds=$rounds checkpoint.every=0 "faults.schedule=[$(drops torn)]"
 [[ $(hash_of torn) == $(hash_of scheduled) ]] || fail "other bits than with the same absences by schedule: $(drops torn)"
