@@ -25,7 +25,6 @@ SH
 chmod +x "$each"
 export COMITY NOTES=$notes OMPI_MCA_orte_abort_on_non_zero_status=0
 
-export ASAN_OPTIONS=detect_leaks=0 # of sanitized builds: MPI libraries leave memory behind
 cases=0 failures=0 launched=0
 complain() {
   failures=$((failures + 1))

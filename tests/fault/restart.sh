@@ -4,7 +4,7 @@
 source "$COMITY_SOURCE_DIR/tests/e2e/common.sh"
 export COMITY_LAUNCHER="$MPIEXEC" COMITY_RESTART_PAUSE=0 COMITY_END_WAIT=0 # whoever waits for the server is not waited for
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export COMITY MPIEXEC ASAN_OPTIONS=detect_leaks=0 # of sanitized builds: MPI libraries leave memory behind
+export COMITY MPIEXEC
 jobs=$COMITY_SOURCE_DIR/jobs
 helper=
 trap '[[ -z $helper ]] || kill $helper 2>/dev/null || true; rm -rf "$work"' EXIT

@@ -2,7 +2,6 @@
 # A job over three hosts, by TCP: the same bits as on one, also over bad links, and after a host has crashed or was cut off.
 source "$COMITY_SOURCE_DIR/tests/e2e/common.sh"
 export HOSTS=comity-$$ COMITY_LAUNCHER="$MPIEXEC" COMITY_RESTART_PAUSE=0 COMITY_END_WAIT=3 COMITY_START_WAIT=20
-export ASAN_OPTIONS=detect_leaks=0 # of sanitized builds: MPI libraries leave memory behind
 [[ $("$MPIEXEC" --version 2>&1) =~ Open\ MPI|OpenRTE ]] || skip "hosts are reached as Open MPI 4 does it"
 hosts() { bash "$COMITY_SOURCE_DIR/tests/support/hosts.sh" "$@"; }
 trap 'hosts down; rm -rf "$work"' EXIT
