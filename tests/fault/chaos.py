@@ -205,7 +205,7 @@ def launch(job, folder, arguments, restarts):
     environment = dict(os.environ, COMITY_RESTARTS=str(restarts), COMITY_RESTART_PAUSE="0", COMITY_END_WAIT="2",
                        COMITY_LAUNCHER=f"{MPIEXEC} --bind-to none --mca btl_vader_single_copy_mechanism none "
                                      f"--mca btl {'tcp,self' if job.tcp else 'vader,self'}")
-    if restarts > 0 and not any("min_participants" in setting for setting in job.job_only):
+    if job.needs_restarts() and not any("min_participants" in setting for setting in job.job_only):
         environment["COMITY_RESTART_ALSO"] = str(QUORUM)  # a server that hung comes back to nobody
     script = JOBS / ("run.sh" if restarts > 0 else "mpirun.sh")
     command = ["bash", script, job.ranks, COMITY, "train", "job.yaml", *job.settings, *arguments, f"run.dir={folder}",
@@ -283,8 +283,9 @@ def count_faults(job, outcome, folder, said):
         elif pause and (rank in lost or number < reached):
             outcome.count("stop and continue")
     outcome.restarts = said.count("starting it again")
-    if outcome.restarts > 0:
-        outcome.count("server lost", min(outcome.restarts, sum(rank == SERVER for _, rank, *_ in job.strikes)))
+    struck = min(outcome.restarts, sum(rank == SERVER for _, rank, *_ in job.strikes))
+    outcome.count("server lost", struck)
+    outcome.unasked = outcome.restarts - struck
     for rank, number, *_ in job.slow:
         if number < reached and lost.get(rank, ROUNDS) > number:
             outcome.count("delay")
@@ -337,7 +338,7 @@ def check_quorum(job, outcome, folder):
 
 def run_job(job, references, base):
     outcome, folder = Outcome(job), f"job-{job.number}"
-    restarts = 4 if job.needs_restarts() else 0
+    restarts = 4
     since = time.monotonic()
     try:
         code, said = launch(job, folder, [*job.job_only, f"faults.schedule={json.dumps(job.schedule())}"], restarts)
@@ -391,6 +392,7 @@ def undisturbed_seconds(at_once):
 
 def report(outcomes, base):
     struck, failed = {}, [outcome for outcome in outcomes if outcome.trouble]
+    unasked = sum(getattr(outcome, "unasked", 0) for outcome in outcomes)  # MPI itself may hang when a peer dies while it connects
     for outcome in outcomes:
         for what, number in outcome.struck.items():
             struck[what] = struck.get(what, 0) + number
@@ -402,13 +404,13 @@ def report(outcomes, base):
           + ", ".join(f"{number} {what}" for what, number in sorted(struck.items(), key=lambda item: -item[1])))
     print(f"{sum(outcome.code == QUORUM for outcome in ended)} ended below the quorum, "
           f"{sum(getattr(outcome, 'rejoined', 0) for outcome in outcomes)} participants came back, "
-          f"{sum(outcome.restarts for outcome in outcomes)} restarts; {sum(outcome.job.tcp for outcome in outcomes)} jobs over TCP, "
+          f"{sum(outcome.restarts for outcome in outcomes)} restarts, {unasked} of which nobody had asked for; {sum(outcome.job.tcp for outcome in outcomes)} jobs over TCP, "
           f"{sum(outcome.job.stands_in for outcome in outcomes)} with others standing in, "
           f"{sum(outcome.job.stateful for outcome in outcomes)} with clients' states")
     print(f"an undisturbed job takes {base:.2f} s; others took, beyond that, their delays and {SILENCE + 0.1:.1f} s a loss, "
           f"{over[0]:.2f} to {over[-1]:.2f} s more, median {median(over):.2f} s; the worst is job "
           f"{max(ended or outcomes, key=lambda outcome: outcome.over).job.number}")
-    return sum(struck.values()), failed
+    return sum(struck.values()), failed, unasked
 
 
 def main():
@@ -424,10 +426,11 @@ def main():
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     prepare()
     references, base = References(), undisturbed_seconds(given.at_once)
-    numbers = given.again + list(range(given.first, given.first + given.jobs))
+    new = range(given.first, given.first + given.jobs)
+    numbers = [number for number in given.again if number not in new] + list(new)
     with ThreadPoolExecutor(given.at_once) as pool:
         outcomes = list(pool.map(lambda number: run_job(Job(number), references, base), numbers))
-    faults, failed = report(outcomes, base)
+    faults, failed, unasked = report(outcomes, base)
     if failed and os.environ.get("KEEP"):
         shutil.copytree(".", os.environ["KEEP"], dirs_exist_ok=True)
     slowest = max(outcome.over for outcome in outcomes)
@@ -435,7 +438,7 @@ def main():
         print(f"a job took {slowest:.1f} s longer than it may")
     if faults < given.faults:
         print(f"only {faults} faults, not {given.faults}")
-    return 1 if failed or slowest > 20 or faults < given.faults else 0
+    return 1 if failed or slowest > 20 or unasked > 1 + len(numbers) / 50 or faults < given.faults else 0
 
 
 if __name__ == "__main__":
