@@ -244,7 +244,7 @@ def stacks(folder):
             file.write(f"== {pid} {name} {Path(f'/proc/{pid}/stat').read_text().split()[2]}\n")
             if Path(name).name == "comity" and shutil.which("gdb"):
                 try:
-                    file.write(run("gdb", "-batch", "-p", pid, "-ex", "bt", timeout=10).stdout[-3000:])
+                    file.write(run("gdb", "-batch", "-p", pid, "-ex", "bt", timeout=60).stdout[-3000:])
                 except subprocess.TimeoutExpired:
                     file.write("stopped\n")
 
