@@ -53,9 +53,10 @@ case $("${launch[0]}" --version 2>/dev/null) in
 esac
 [[ $ranks != - ]] && launch+=(-n "$ranks")
 
-# What Open MPI prints at each loss, and at the end of a job that had one, says nothing that Comity does not say better.
+# What Open MPI prints at each loss, and at the end of a job that had one, says nothing that Comity does not say better. Over TCP it may say
+# the same thousands of times a second, and ranks would wait until all of it is read; sed is too slow for that.
 quieter() {
-  exec sed -u -e '/PMIX ERROR: .* in file .*pmix_event_notification/d' -e '/ORTE_ERROR_LOG: .*show_help\.c/d' \
+  grep --line-buffered -av 'mca_btl_tcp_endpoint_send_handler\] invalid connection state' | sed -u -e '/PMIX ERROR: .* in file .*pmix_event_notification/d' -e '/ORTE_ERROR_LOG: .*show_help\.c/d' \
     -e '/^mpirun: Forwarding signal/d' -e '/plm:rsh: Warning: setpgid/d' \
     -e '/more process.* sent help message help-mpi-\(api\|btl-tcp\)/{N;/\n.*orte_base_help_aggregate/d}' \
     -e '/^-\{60,\}$/{N;/\n\(MPI_ABORT was invoked on rank\|An MPI communication peer process has unexp\)/{:more;N;/\n-\{60,\}$/!bmore;d};/\n-/{P;D}}'
