@@ -355,7 +355,9 @@ def run_job(job, references, base):
         elif code != 0:
             raise Trouble(f"it ended with {code}: {said[-600:]}")
         check_model(job, references, folder)
-        left = ours(folder)
+        since = time.monotonic()
+        while (left := ours(folder)) and time.monotonic() < since + 5:
+            time.sleep(0.05)
         if left:
             raise Trouble(f"{len(left)} processes are left")
         shutil.rmtree(folder)
