@@ -263,11 +263,12 @@ COMITY_API void comity_door_close(comity_door **door);
  *  \return COMITY_ERR_SERVER when nobody opens */
 COMITY_API COMITY_MUST_CHECK comity_status comity_link_call(const char *address, comity_link **link);
 
-/** On the way to another process, over MPI, in a thread. A process that began one must not call MPI_Finalize, which may wait for
+/** On the way to another process, over MPI, in a thread. At most one at a time in a process: MPI confuses several. A process that began one must not call MPI_Finalize, which may wait for
  *  the thread. With Open MPI, meeting another mpirun takes an ompi-server that both know. */
 typedef struct comity_meeting comity_meeting;
 
-/** With exactly one process, which is told the address. At most one of these at a time, since MPI confuses several.
+/** With exactly one process, which is told the address. Where the other side dies in the middle of it, it
+ *  takes Open MPI ten minutes to give up.
  *  \param[out] address  what comity_meeting_connect takes; owned by the caller */
 COMITY_API COMITY_MUST_CHECK comity_status comity_meeting_accept(char **address, comity_meeting **meeting);
 enum { COMITY_SPAWN_ARGUMENTS = 4 };

@@ -1,5 +1,7 @@
 /* Meeting another process over MPI: one that comes, one that is gone to, or a new one that this one starts. Each of these calls blocks
- * for as long as MPI likes, so it has a thread and a communicator of its own, and whoever asked looks in from time to time. */
+ * for as long as MPI likes, so it has a thread of its own, and whoever asked looks in from time to time.
+ * Nobody makes a communicator meanwhile: MPI makes one after the other, and when the other side dies in between, Open MPI waits ten
+ * minutes for it. */
 #include "comm_impl.h"
 
 #include <pthread.h>
@@ -11,7 +13,7 @@ struct comity_meeting {
   pthread_mutex_t lock; /* of `done` and `given_up` */
   bool done, given_up;
   int code;
-  MPI_Comm self, found;
+  MPI_Comm found;
   bool waits;                      /* for the other side */
   char address[MPI_MAX_PORT_NAME]; /* where they meet; "" = it is started */
   char program[1024], *arguments[COMITY_SPAWN_ARGUMENTS + 1], text[COMITY_SPAWN_ARGUMENTS][64];
@@ -26,11 +28,11 @@ static void *meet(void *self) {
   comity_meeting *meeting = self;
   int code, spawned = MPI_SUCCESS;
   if (meeting->waits)
-    code = MPI_Comm_accept(meeting->address, MPI_INFO_NULL, 0, meeting->self, &meeting->found);
+    code = MPI_Comm_accept(meeting->address, MPI_INFO_NULL, 0, MPI_COMM_SELF, &meeting->found);
   else if (meeting->address[0] != '\0')
-    code = MPI_Comm_connect(meeting->address, MPI_INFO_NULL, 0, meeting->self, &meeting->found);
+    code = MPI_Comm_connect(meeting->address, MPI_INFO_NULL, 0, MPI_COMM_SELF, &meeting->found);
   else
-    code = MPI_Comm_spawn(meeting->program, meeting->arguments, 1, MPI_INFO_NULL, 0, meeting->self,
+    code = MPI_Comm_spawn(meeting->program, meeting->arguments, 1, MPI_INFO_NULL, 0, MPI_COMM_SELF,
                           &meeting->found, &spawned);
   pthread_mutex_lock(&meeting->lock);
   meeting->code = code != MPI_SUCCESS ? code : spawned;
@@ -48,11 +50,7 @@ static comity_status start(comity_meeting *made, comity_meeting **meeting) {
     comity_free(made);
     return comity_fail(COMITY_ERR_COMM, "MPI does not allow calls from several threads here");
   }
-  if (MPI_Comm_dup(MPI_COMM_SELF, &made->self) != MPI_SUCCESS) {
-    comity_free(made);
-    return comity_fail(COMITY_ERR_COMM, "MPI_Comm_dup failed");
-  }
-  MPI_Comm_set_errhandler(made->self, MPI_ERRORS_RETURN);
+  MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
   pthread_mutex_init(&made->lock, NULL);
   if (pthread_create(&thread, NULL, meet, made) != 0) {
     destroy(made);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Seconds for each step of the handshake, and for setting up. Whoever is waited for gives signs of life. */
-static const double SOON = 10, MEET = 15, SETUP = 300;
+static const double SOON = 10, MEET = 60, QUEUE = 900, SETUP = 300;
 
 static comity_status go(comity_guest *guest, comity_guest_step step, double deadline) {
   guest->step = step;
@@ -44,8 +44,6 @@ static void displace(comity_guests *guests, const comity_guest *guest) {
     if (other != guest && other->rank == guest->rank) {
       comity_guest_tell_sorry(
           other, comity_fail(COMITY_ERR_EXCLUDED, "another process has come with the key of this silo"));
-      if (other->step == COMITY_GUEST_MEETING)
-        comity_meeting_give_up(&guests->accepting);
       other->step = COMITY_GUEST_GONE;
     }
   }
@@ -66,7 +64,7 @@ static comity_status take_proof(comity_guests *guests, comity_guest *guest, cons
   guest->rank = (int)silo + 1;
   snprintf(guest->name, sizeof guest->name, "%s", guests->keys[silo].name);
   displace(guests, guest);
-  return go(guest, COMITY_GUEST_QUEUE, now + SETUP);
+  return go(guest, COMITY_GUEST_QUEUE, now + QUEUE);
 }
 
 comity_status comity_guest_tell_job(comity_guests *guests, comity_guest *guest) {
@@ -87,9 +85,9 @@ comity_status comity_guest_tell_job(comity_guests *guests, comity_guest *guest) 
 
 static comity_status meet(comity_guests *guests, comity_guest *guest, double now) {
   char *address = NULL;
-  if (guests->accepting != NULL)
+  if (guests->meeting != NULL)
     return keep_sign(guests, guest, now);
-  COMITY_TRY(comity_meeting_accept(&address, &guests->accepting));
+  COMITY_TRY(comity_meeting_accept(&address, &guests->meeting));
   comity_status status =
       comity_mail_send(guest->link, guest->session, COMITY_MAIL_MEET, 0, address, strlen(address));
   comity_free(address);
@@ -101,7 +99,7 @@ static comity_status meet(comity_guests *guests, comity_guest *guest, double now
 /* The wire has done its work when there is a link over MPI. */
 static comity_status have_met(comity_guests *guests, comity_guest *guest, double now) {
   comity_link *link = NULL;
-  COMITY_TRY(comity_meeting_poll(&guests->accepting, &link));
+  COMITY_TRY(comity_meeting_poll(&guests->meeting, &link));
   if (link == NULL)
     return COMITY_OK;
   comity_link_destroy(&guest->link);

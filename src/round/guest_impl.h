@@ -35,7 +35,7 @@ enum { COMITY_MAIL_MOST = 1 << 30 };
 COMITY_MUST_CHECK comity_status comity_mail_send(comity_link *link, comity_session *session,
                                                  comity_mail_kind kind, uint32_t value, const void *data,
                                                  size_t bytes);
-/* The next letter, if it has come. \\return COMITY_ERR_REFUSED when it was not the other side that wrote it */
+/* The next letter, if it has come. \return COMITY_ERR_REFUSED when it was not the other side that wrote it */
 COMITY_MUST_CHECK comity_status comity_mail_receive(comity_link *link, comity_session *session, size_t most,
                                                     comity_mail *mail);
 void comity_mail_clear(comity_mail *mail);
@@ -79,17 +79,18 @@ struct comity_guests {
   comity_guest guest[COMITY_GUESTS_MOST];
   size_t count;
   double next_entry;
-  comity_meeting *accepting; /* one at a time; NULL = none */
-  double credit, credited;   /* refusals that may still be told, and when that was reckoned */
+  comity_meeting *meeting; /* one at a time; NULL = none */
+  int starting; /* the rank for which it starts a process; 0 = it is with a guest, or with nobody any more */
+  double credit, credited; /* refusals that may still be told, and when that was reckoned */
   size_t untold;
-  comity_message *told;     /* (size) of those who were offered and are not acquainted yet; empty = nobody */
-  comity_meeting **meeting; /* (size) processes that are being started */
-  int *replaced;            /* (size) how often */
-  comity_event early[32];   /* before there is a record */
+  comity_message *told;   /* (size) of those who were offered and are not acquainted yet; empty = nobody */
+  bool *lost;             /* (size) is to be replaced */
+  int *replaced;          /* (size) how often */
+  comity_event early[32]; /* before there is a record */
   size_t early_count;
 };
 
-/* Go on with one guest as far as it goes without waiting. \\return why it has to go, if it has to */
+/* Go on with one guest as far as it goes without waiting. \return why it has to go, if it has to */
 COMITY_MUST_CHECK comity_status comity_guest_step_on(comity_guests *guests, comity_guest *guest, double now);
 /* Tell somebody who is known what the job is. */
 COMITY_MUST_CHECK comity_status comity_guest_tell_job(comity_guests *guests, comity_guest *guest);

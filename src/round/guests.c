@@ -20,7 +20,7 @@ comity_status comity_guests_new(comity_run_state *run, const char *job, comity_g
   made->credited = comity_clock_now();
   *guests = made;
   COMITY_TRY(COMITY_NEW(made->told, size));
-  COMITY_TRY(COMITY_NEW(made->meeting, size));
+  COMITY_TRY(COMITY_NEW(made->lost, size));
   return COMITY_NEW(made->replaced, size);
 }
 
@@ -44,14 +44,12 @@ void comity_guests_destroy(comity_guests **guests) {
     comity_guest_clear(&old->guest[i]);
   for (int rank = 0; old->told != NULL && rank < comity_comm_size(old->run->comm); rank++)
     comity_message_clear(&old->told[rank]);
-  for (int rank = 0; old->meeting != NULL && rank < comity_comm_size(old->run->comm); rank++)
-    comity_meeting_give_up(&old->meeting[rank]);
-  comity_meeting_give_up(&old->accepting);
+  comity_meeting_give_up(&old->meeting);
   comity_door_close(&old->door);
   comity_identity_destroy(&old->identity);
   comity_free(old->keys);
   comity_free(old->told);
-  comity_free(old->meeting);
+  comity_free(old->lost);
   comity_free(old->replaced);
   comity_free(old);
   *guests = NULL;
@@ -114,8 +112,6 @@ void comity_guests_send_away(comity_guests *guests, comity_guest *guest, comity_
   status = comity_fail(status, "%s", kept);
   tell_refused(guests, guest, comity_clock_now());
   comity_error_clear();
-  if (guest->step == COMITY_GUEST_MEETING)
-    comity_meeting_give_up(&guests->accepting);
   comity_guest_clear(guest);
 }
 
@@ -137,40 +133,66 @@ static void look_at_door(comity_guests *guests, double now) {
 }
 
 void comity_guests_replace(comity_guests *guests, int rank) {
-  static const char *const arguments[] = {"participate", NULL};
-  const comity_run_state *run = guests->run;
-  if (run->options->program == NULL || guests->meeting[rank] != NULL || run->reason != COMITY_STOP_NOT ||
-      guests->told[rank].length > 0 || guests->replaced[rank] >= MOST_REPLACEMENTS)
-    return;
-  guests->replaced[rank]++;
-  if (comity_meeting_spawn(run->options->program, arguments, &guests->meeting[rank]) == COMITY_OK)
-    return;
-  comity_log(run->logger, COMITY_LOG_WARN, "rank %d cannot be replaced: %s", rank, comity_error_message());
+  if (guests->run->options->program != NULL)
+    guests->lost[rank] = true;
+}
+
+static void no_replacement(comity_guests *guests, int rank) {
+  comity_log(guests->run->logger, COMITY_LOG_WARN, "rank %d cannot be replaced: %s", rank,
+             comity_error_message());
   comity_error_clear();
 }
 
-/* Whether a process that was started for this rank is there. */
-static void look_at_meeting(comity_guests *guests, int rank, double now) {
-  comity_link *link = NULL;
-  char text[200];
-  if (guests->meeting[rank] == NULL || guests->count == COMITY_GUESTS_MOST)
-    return;
-  comity_status status = comity_meeting_poll(&guests->meeting[rank], &link);
-  if (status == COMITY_OK && link == NULL)
-    return;
-  if (status == COMITY_OK) {
-    comity_guest *guest = enter(guests, link, now);
-    guest->rank = rank;
-    guest->step = COMITY_GUEST_DATA;
-    guest->deadline = now + 6 * MEET;
-    status = comity_guest_tell_job(guests, guest);
-    if (status == COMITY_OK)
-      return;
-    comity_guest_clear(guest);
+static bool may_start(const comity_guests *guests, int rank) {
+  return guests->lost[rank] && guests->run->reason == COMITY_STOP_NOT && guests->told[rank].length == 0 &&
+         guests->replaced[rank] < MOST_REPLACEMENTS;
+}
+
+/* One after the other. */
+static void start_replacements(comity_guests *guests) {
+  static const char *const arguments[] = {"participate", NULL};
+  for (int rank = 1; rank < comity_comm_size(guests->run->comm) && guests->meeting == NULL; rank++) {
+    bool may = may_start(guests, rank);
+    guests->lost[rank] = false;
+    if (!may)
+      continue;
+    guests->replaced[rank]++;
+    guests->starting = rank;
+    if (comity_meeting_spawn(guests->run->options->program, arguments, &guests->meeting) == COMITY_OK)
+      continue;
+    guests->starting = 0;
+    no_replacement(guests, rank);
   }
-  snprintf(text, sizeof text, "rank %d cannot be replaced: %.150s", rank, comity_error_message());
-  comity_log(guests->run->logger, COMITY_LOG_WARN, "%s", text);
+}
+
+static void welcome_replacement(comity_guests *guests, comity_link *link, double now) {
+  comity_guest *guest = enter(guests, link, now);
+  guest->rank = guests->starting;
+  guest->step = COMITY_GUEST_DATA;
+  guest->deadline = now + 6 * MEET;
+  if (comity_guest_tell_job(guests, guest) == COMITY_OK)
+    return;
+  no_replacement(guests, guest->rank);
+  comity_guest_clear(guest);
+}
+
+/* A meeting with a process that is being started, or with a guest who has gone meanwhile. */
+static void look_at_meeting(comity_guests *guests, double now) {
+  comity_link *link = NULL;
+  if (guests->meeting == NULL || comity_guests_at(guests, COMITY_GUEST_MEETING) > 0 ||
+      guests->count == COMITY_GUESTS_MOST)
+    return;
+  comity_status status = comity_meeting_poll(&guests->meeting, &link);
+  if (guests->meeting != NULL)
+    return;
+  if (guests->starting > 0 && status != COMITY_OK)
+    no_replacement(guests, guests->starting);
+  else if (guests->starting > 0)
+    welcome_replacement(guests, link, now);
+  else
+    comity_link_destroy(&link);
   comity_error_clear();
+  guests->starting = 0;
 }
 
 /* Who is ready waits for the next regrouping. A member whose place he takes is no longer one. */
@@ -199,8 +221,9 @@ static void tidy(comity_guests *guests) {
 void comity_guests_poll(comity_guests *guests) {
   double now = comity_clock_now();
   look_at_door(guests, now);
-  for (int rank = 1; rank < comity_comm_size(guests->run->comm); rank++)
-    look_at_meeting(guests, rank, now);
+  look_at_meeting(guests, now);
+  if (guests->meeting == NULL)
+    start_replacements(guests);
   for (size_t i = 0; i < guests->count; i++) {
     comity_guest *guest = &guests->guest[i];
     comity_status status =
