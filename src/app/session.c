@@ -169,6 +169,8 @@ comity_status comity_app_begin(int *argc, char ***argv, bool threads) {
   /* Once a connection has failed, Open MPI looks at the others only now and then, and a round over TCP takes ten times
    * longer; this makes it look more often. Other MPIs do not know the variable. */
   setenv("OMPI_MCA_mpi_event_tick_rate", "100", 0);
+  if (threads) /* seconds for which Open MPI waits for a process that dies while it is connected; else ten minutes */
+    setenv("OMPI_MCA_pmix_base_exchange_timeout", "20", 0);
   COMITY_REQUIRE(MPI_Init_thread(argc, argv, threads ? MPI_THREAD_MULTIPLE : MPI_THREAD_SINGLE, &level) ==
                      MPI_SUCCESS,
                  COMITY_ERR_COMM, "MPI cannot be started");
