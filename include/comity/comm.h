@@ -268,7 +268,7 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_link_call(const char *address,
 typedef struct comity_meeting comity_meeting;
 
 /** With exactly one process, which is told the address. Where the other side dies in the middle of it, it
- *  takes Open MPI ten minutes to give up.
+ *  takes Open MPI ten minutes to give up, or its pmix_base_exchange_timeout.
  *  \param[out] address  what comity_meeting_connect takes; owned by the caller */
 COMITY_API COMITY_MUST_CHECK comity_status comity_meeting_accept(char **address, comity_meeting **meeting);
 enum { COMITY_SPAWN_ARGUMENTS = 4 };
