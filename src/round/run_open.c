@@ -249,9 +249,8 @@ static void say_hello(const comity_run_state *run) {
              comity_model_parameters(run->model), run->folder);
 }
 
-comity_status comity_run_open_folder(comity_run_state *run) {
-  char *moved_to = NULL;
-  COMITY_TRY(open_folder(run, &moved_to));
+/* Takes `moved_to`: what was put out of the way. */
+static comity_status open_log_saying(comity_run_state *run, char *moved_to) {
   comity_status status = open_log(run);
   if (status == COMITY_OK && moved_to != NULL)
     comity_log(run->logger, COMITY_LOG_INFO, "the earlier run in %s is now %s", run->folder, moved_to);
@@ -259,18 +258,30 @@ comity_status comity_run_open_folder(comity_run_state *run) {
   return status;
 }
 
+comity_status comity_run_open_folder(comity_run_state *run) {
+  char *moved_to = NULL;
+  COMITY_TRY(open_folder(run, &moved_to));
+  return open_log_saying(run, moved_to);
+}
+
 comity_status comity_run_open(comity_run_state *run) {
   comity_comm *comm = run->comm;
-  COMITY_TRY(comity_comm_agree(comm, run->logger == NULL ? comity_run_open_folder(run) : COMITY_OK));
-  say_hello(run);
-  COMITY_TRY(comity_comm_agree(comm, open_states(run)));
+  bool opens = run->logger == NULL; /* a server that waited for silos has both already */
+  char *moved_to = NULL;
+  COMITY_TRY(comity_comm_agree(comm, opens ? open_folder(run, &moved_to) : COMITY_OK));
+  comity_status status = opens ? open_log_saying(run, moved_to) : COMITY_OK;
+  if (status == COMITY_OK) {
+    say_hello(run);
+    status = open_states(run);
+  }
+  COMITY_TRY(comity_comm_agree(comm, status));
   COMITY_TRY(comity_run_compare_kernels(run));
   comity_run_tell_faults(run);
   if (run->options->resume) {
     COMITY_TRY(resume(run));
     COMITY_TRY(comity_run_resume_faults(run));
   }
-  comity_status status = open_records(run);
+  status = open_records(run);
   if (status == COMITY_OK && run->guests != NULL)
     status = comity_guests_record_early(run->guests);
   return comity_comm_agree(comm, status);
