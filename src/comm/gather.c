@@ -191,20 +191,28 @@ static void find_entries(const bundle *all, size_t size, size_t *found) {
   }
 }
 
-/* On the server: the data by rank, and the most severe failure in the error record. */
-static comity_status unpack(const comity_comm *comm, const bundle *all, comity_gathered *gathered) {
+/* On the server: the data by rank, and the most severe failure in the error record. Where entries stand in the order of
+ * ranks the data stay in the bundle's own memory, which may be large. */
+static comity_status unpack(const comity_comm *comm, bundle *all, comity_gathered *gathered) {
   comity_status worst = COMITY_OK, status = COMITY_OK;
+  bool in_order = comm->members.links == comm->members.count;
   size_t size = (size_t)comm->members.size, end = 0, *found;
+  const uint8_t *from = all->bytes;
   COMITY_TRY(COMITY_NEW(found, size));
   COMITY_TRY_OR(done, COMITY_NEW(gathered->offset, size + 1));
-  COMITY_TRY_OR(done, COMITY_NEW(gathered->bytes, all->length));
   find_entries(all, size, found);
+  if (in_order) {
+    gathered->bytes = all->bytes;
+    all->bytes = NULL;
+  } else {
+    COMITY_TRY_OR(done, COMITY_NEW(gathered->bytes, all->length));
+  }
   for (size_t rank = 0; rank < size; rank++) {
     entry next;
     gathered->offset[rank] = gathered->offset[rank + 1] = end;
     if (found[rank] == SIZE_MAX)
       continue;
-    const uint8_t *at = all->bytes + found[rank];
+    const uint8_t *at = from + found[rank];
     memcpy(&next, at, sizeof next);
     at += sizeof next;
     if ((comity_status)next.status > worst) {
@@ -213,7 +221,7 @@ static comity_status unpack(const comity_comm *comm, const bundle *all, comity_g
         comity_fail(worst, "rank %zu: %.*s", rank, (int)next.text, (const char *)at);
     }
     if (next.data > 0)
-      memcpy(gathered->bytes + end, at + next.text, next.data);
+      memmove(gathered->bytes + end, at + next.text, next.data);
     end += next.data;
     gathered->offset[rank + 1] = end;
   }

@@ -28,6 +28,6 @@ large=$(job 100000)
 grep -q '"clients":500' <(tr -d ' ' <run-100000/metrics.jsonl) || fail "not all selected clients took part"
 growth=$((large - small))
 echo "largest rank: $small KiB with 1,000 clients, $large KiB with 100,000 clients"
-# What every rank knows of 100,000 clients, and what the server is told of their test sets, takes some 250 bytes each, and the
-# cache 8 MiB; the 256 MB of data and 53 MB of states must not show.
-[[ $growth -lt 40960 ]] || fail "memory grew by $growth KiB"
+# What every rank knows of 100,000 clients, and what the server is told of their test sets, takes some 250 bytes each, the cache 8 MiB,
+# and what MPI has received before it was asked for some more; the 256 MB of data and 53 MB of states must not show.
+[[ $growth -lt 49152 ]] || fail "memory grew by $growth KiB"
