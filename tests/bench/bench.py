@@ -17,7 +17,7 @@ from pathlib import Path
 import machine
 import report
 from report import Figure, Spread
-from runs import HERE, MPIRUN, Comity, Failed, Yardstick, command, end, environment, missing, say
+from runs import HERE, Comity, Failed, Yardstick, command, end, environment, missing, say
 
 SOURCE = HERE.parent.parent
 PARAMETERS = {"2nn": 199210, "cnn": 1663370, "logistic": 610}

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-MPIRUN = HERE.parent.parent / "jobs" / "mpirun.sh"
 PYTHON = "/usr/bin/python3"  # the one that Debian's python3-torch and python3-mpi4py belong to
 
 
@@ -33,12 +32,19 @@ def environment():
     return env
 
 
+def launcher(ranks):
+    """mpirun itself, for programs that know nothing of Comity's scripts and are ended by their session."""
+    version = subprocess.run(["mpirun", "--version"], capture_output=True, text=True).stdout
+    crowd = ["--oversubscribe"] if "Open MPI" in version or "OpenRTE" in version else []
+    return ["mpirun", *crowd, "-n", str(ranks)]
+
+
 def command(ranks, program):
     """Alone, a process keeps to one core, so that it is not moved about; ranks share all that there are."""
     if ranks == 0:
         core = max(os.sched_getaffinity(0))
         return ["taskset", "-c", str(core), *map(str, program)]
-    return ["bash", str(MPIRUN), str(ranks), *map(str, program)]
+    return [*launcher(ranks), *map(str, program)]
 
 
 def end(process):
