@@ -36,6 +36,14 @@ int comity_app_fail(comity_status status);
  * with it; returns the exit code. */
 int comity_app_misuse(const char *usage, const char *format, ...) COMITY_PRINTF(2, 3);
 
+/* How a job is to be run. */
+typedef struct comity_app_flags {
+  bool resume, force, quiet;
+} comity_app_flags;
+/* Read them; argv[optind] is then the job file, and overrides follow.
+ * \return -1, or the exit code where there is nothing to run */
+int comity_app_run_flags(int argc, char **argv, const char *usage, comity_app_flags *given);
+
 /* What a verb does with its job, on every rank. */
 typedef comity_status (*comity_app_work)(comity_comm *comm, const comity_config *config, void *context);
 /* Start MPI, share the job, work, end MPI; returns the exit code, the same on every rank. */

@@ -23,10 +23,6 @@ static const char usage[] =
     "\n"
     "  comity serve jobs/silo/serve.yaml run.dir=run/hearts\n";
 
-typedef struct flags {
-  bool resume, force, quiet;
-} flags;
-
 /* Nobody's data are here. */
 static comity_status read_job(comity_config *config, const char *path, char *const *overrides, size_t count) {
   COMITY_TRY(comity_config_load(config, path));
@@ -37,7 +33,8 @@ static comity_status read_job(comity_config *config, const char *path, char *con
   return comity_config_check(config);
 }
 
-static comity_status serve(const char *path, char *const *overrides, size_t count, const flags *given) {
+static comity_status serve(const char *path, char *const *overrides, size_t count,
+                           const comity_app_flags *given) {
   const char *slash = strrchr(path, '/'), *rendezvous = getenv("COMITY_RENDEZVOUS");
   comity_serve_options options = {.job = slash == NULL ? path : slash + 1,
                                   .rendezvous = rendezvous == NULL ? "" : rendezvous};
@@ -60,30 +57,12 @@ static comity_status serve(const char *path, char *const *overrides, size_t coun
 }
 
 int comity_app_serve(int argc, char **argv) {
-  static const struct option options[] = {{"resume", no_argument, NULL, 'r'},
-                                          {"force", no_argument, NULL, 'f'},
-                                          {"quiet", no_argument, NULL, 'q'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {0}};
-  flags given = {0};
-  opterr = 0;
+  comity_app_flags given;
   char **all = NULL; /* as they were: getopt moves them */
   if (COMITY_NEW(all, (size_t)argc + 1) != COMITY_OK)
     return comity_app_fail(COMITY_ERR_MEMORY);
   memcpy(all, argv, (size_t)argc * sizeof *all);
-  int code = -1;
-  for (int letter; code < 0 && (letter = getopt_long(argc, argv, "hq", options, NULL)) != -1;) {
-    given.resume |= letter == 'r';
-    given.force |= letter == 'f';
-    given.quiet |= letter == 'q';
-    if (letter == 'h')
-      code = printf("%s", usage) < 0;
-    else if (letter == '?')
-      code = comity_app_misuse(NULL, "comity serve: there is no option '%s'; --help lists them",
-                               argv[optind - 1]);
-  }
-  if (code < 0 && optind >= argc)
-    code = comity_app_misuse(usage, "name a job file");
+  int code = comity_app_run_flags(argc, argv, usage, &given);
   if (code < 0 && !comity_app_is_launched())
     code = comity_app_launch(NULL, argc, all);
   comity_free(all);

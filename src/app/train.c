@@ -30,12 +30,8 @@ static const char check_usage[] =
     "has a\n"
     "{rank} pattern without data.silos.\n";
 
-typedef struct flags {
-  bool resume, force, quiet;
-} flags;
-
 static comity_status train(comity_comm *comm, const comity_config *config, void *context) {
-  const flags *given = context;
+  const comity_app_flags *given = context;
   char program[4096];
   ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
   program[length < 0 ? 0 : length] = '\0';
@@ -57,44 +53,19 @@ static comity_status check(comity_comm *comm, const comity_config *config, void 
 }
 
 /* getopt has moved options to the front: the job file is next, overrides follow. */
-static int run_with(int argc, char **argv, const char *text, comity_app_work work, flags *given) {
-  if (optind >= argc)
-    return comity_app_misuse(text, "name a job file");
+static int run_with(int argc, char **argv, comity_app_work work, comity_app_flags *given) {
   char *path = argv[optind];
   return comity_app_session(&argc, &argv, path, argv + optind + 1, (size_t)(argc - optind - 1), work, given);
 }
 
 int comity_app_train(int argc, char **argv) {
-  static const struct option options[] = {{"resume", no_argument, NULL, 'r'},
-                                          {"force", no_argument, NULL, 'f'},
-                                          {"quiet", no_argument, NULL, 'q'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {0}};
-  flags given = {0};
-  opterr = 0;
-  for (int letter; (letter = getopt_long(argc, argv, "hq", options, NULL)) != -1;)
-    switch (letter) {
-    case 'r':
-      given.resume = true;
-      break;
-    case 'f':
-      given.force = true;
-      break;
-    case 'q':
-      given.quiet = true;
-      break;
-    case 'h':
-      return printf("%s", usage) < 0;
-    default:
-      return comity_app_misuse(NULL, "comity train: there is no option '%s'; --help lists them",
-                               argv[optind - 1]);
-    }
-  return run_with(argc, argv, usage, train, &given);
+  comity_app_flags given;
+  int code = comity_app_run_flags(argc, argv, usage, &given);
+  return code >= 0 ? code : run_with(argc, argv, train, &given);
 }
 
 int comity_app_check(int argc, char **argv) {
   static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
-  flags given = {0};
   opterr = 0;
   for (int letter; (letter = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
     if (letter != 'h')
@@ -102,5 +73,7 @@ int comity_app_check(int argc, char **argv) {
                                argv[optind - 1]);
     return printf("%s", check_usage) < 0;
   }
-  return run_with(argc, argv, check_usage, check, &given);
+  if (optind >= argc)
+    return comity_app_misuse(check_usage, "name a job file");
+  return run_with(argc, argv, check, NULL);
 }
