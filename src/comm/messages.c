@@ -2,9 +2,6 @@
  * got what was sent. */
 #include "comm_impl.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 comity_status comity_call_send(const comity_call *call, int peer, const void *memory, size_t bytes,
                                MPI_Request *request) {
   const comity_members *members = &call->comm->members;
@@ -19,10 +16,6 @@ comity_status comity_call_receive(const comity_call *call, int peer, void *memor
   const comity_address *from = &members->address[members->list[peer]];
   int code = MPI_Irecv(memory, (int)bytes, MPI_BYTE, from->rank, call->tag, from->comm, request);
   return comity_call_check(call, code, "MPI_Irecv", peer);
-}
-
-uint64_t comity_digest(const void *data, size_t bytes, uint64_t seed) {
-  return XXH3_64bits_withSeed(data, bytes, seed);
 }
 
 static uint64_t check_of(const comity_seal *seal) {

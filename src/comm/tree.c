@@ -89,6 +89,12 @@ static comity_status receive_piece(flow *f, int peer, uint8_t *place, size_t i, 
   return comity_call_receive(f->call, peer, place, length(f, i) + (f->brief ? sizeof(comity_seal) : 0), of);
 }
 
+/* A piece is on its way: others may take it meanwhile. */
+static void add_digest(flow *f, const uint8_t *place, size_t i) {
+  if (f->checked)
+    f->digest_out = comity_digest(place, length(f, i), f->digest_out);
+}
+
 /* A piece has come from a neighbour, of all pieces in order. */
 static comity_status look_at(flow *f, int peer, uint8_t *place, size_t i, uint64_t *digest) {
   size_t bytes = length(f, i);
@@ -182,11 +188,11 @@ static comity_status pass_down(flow *f, size_t i) {
     COMITY_TRY(look_at(f, f->tree.parent, place_down(f, i), i, &f->digest_in[0]));
     if (!f->direct)
       memcpy(f->data + i * f->piece, place_down(f, i), length(f, i));
-  } else if (f->checked) {
-    f->digest_out = comity_digest(place_down(f, i), length(f, i), f->digest_out);
   }
   for (int c = 0; c < f->tree.count; c++)
     COMITY_TRY(send_piece(f, f->tree.child[c], place_down(f, i), i, request(f, f->out, c, i)));
+  if (is_root(f))
+    add_digest(f, place_down(f, i), i);
   return COMITY_OK;
 }
 
@@ -268,9 +274,9 @@ static comity_status pass_up(sum_flow *s, size_t i) {
     comity_sum_take(s->sum, offset, bytes, piece);
     return COMITY_OK;
   }
-  if (f->checked)
-    f->digest_out = comity_digest(piece, bytes, f->digest_out);
-  return send_piece(f, f->tree.parent, piece, i, request(f, f->out, 0, i));
+  COMITY_TRY(send_piece(f, f->tree.parent, piece, i, request(f, f->out, 0, i)));
+  add_digest(f, piece, i);
+  return COMITY_OK;
 }
 
 /* A sum is whole when all of its parts were. */
