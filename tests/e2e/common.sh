@@ -18,3 +18,13 @@ run() {
 
 # skip REASON: end without a verdict, and say why.
 skip() { echo "SKIPPED: $*"; exit 77; }
+
+# rounds FOLDER: how many are recorded.
+rounds() { { wc -l <"$1/metrics.jsonl"; } 2>/dev/null || echo 0; }
+# until_rounds FOLDER COUNT: wait until so many are, in the background no longer than the test takes.
+until_rounds() {
+  until [[ $(rounds "$1") -ge $2 ]]; do
+    [[ -d $work ]] || exit 1
+    sleep 0.02
+  done
+}

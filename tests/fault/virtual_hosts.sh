@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A job over three hosts, by TCP: the same bits as on one, also over bad links, and after a host has crashed or was cut off.
 source "$COMITY_SOURCE_DIR/tests/e2e/common.sh"
-export HOSTS=comity-$$ COMITY_LAUNCHER="$MPIEXEC" COMITY_RESTART_PAUSE=0 COMITY_END_WAIT=3 COMITY_START_WAIT=20
+export HOSTS=comity-$$ COMITY_LAUNCHER="$MPIEXEC" COMITY_RESTART_PAUSE=0 COMITY_END_WAIT=3 COMITY_START_WAIT=60
 [[ $("$MPIEXEC" --version 2>&1) =~ Open\ MPI|OpenRTE ]] || skip "hosts are reached as Open MPI 4 does it"
 hosts() { bash "$COMITY_SOURCE_DIR/tests/support/hosts.sh" "$@"; }
 trap 'hosts down; rm -rf "$work"' EXIT
@@ -31,7 +31,14 @@ over() {
 }
 same() { [[ $("$COMITY" inspect --hash "$1/model.h5") == "$2" ]] || fail "$1: other bits"; }
 restarts() { grep -c 'starting it again' said || true; }
-under_way() { until [[ $(wc -l <"$1/metrics.jsonl") -ge 5 ]] 2>/dev/null; do sleep 0.02; done; } 2>/dev/null
+# meanwhile FOLDER COMMAND...: strike in the background once nine rounds are recorded. Each job waits in the tenth until that has come.
+meanwhile() {
+  {
+    until_rounds "$1" 9
+    "${@:2}" && [[ $(rounds "$1") -lt 200 ]] && touch "$1.struck"
+  } &
+}
+struck() { [[ -e $1.struck ]] || fail "$1: the job was over before anything struck it"; }
 
 for ranks in 3 5; do
   over $ranks good-$ranks
@@ -47,36 +54,67 @@ same bad "$reference"
 hosts good 2
 echo "over a bad link: same bits"
 
-# Everything on one host ends at once, mpirun's daemon too: mpirun gives the job up, and it is started again.
-{ under_way crashed && hosts crash 3; } &
-over 3 crashed server.rounds=200
+# Everything on one host ends at once, mpirun's daemon too. Where mpirun gives the job up, it is started again; the first time, rank 2
+# hangs in the tenth round, so that the others wait for it.
+crash() {
+  until [[ $(hosts ps 3) =~ \ T[^\ ]*\ +comity ]]; do
+    [[ -d $work ]] || exit 1
+    sleep 0.02
+  done
+  hosts crash 3 first
+}
+meanwhile crashed crash
+over 3 crashed server.rounds=200 comm.silence=60 'faults.schedule=stop rank 2 round 10 train'
+struck crashed
 same crashed "$long"
 [[ $(restarts) -eq 1 ]] || fail "$(restarts) restarts after a crash"
 echo "a crashed host: same bits after a restart"
 
-# A process there ends, but not the host: the others go on, and train its clients.
-{ under_way lost && kill -KILL "$(pgrep -n -f "^$COMITY train job.yaml run.dir=lost")"; } &
-over 3 lost server.rounds=200
+# Where mpirun does not, the others go on, and train its clients.
+slow='faults.schedule=delay rank 2 round 10 train constant 600 s' # until it is gone
+meanwhile quiet hosts crash 3 last
+over 3 quiet server.rounds=200 "$slow"
+struck quiet
+same quiet "$long"
+[[ $(restarts) -eq 0 ]] || fail "a crash that mpirun can do without cost a restart"
+grep -q 'is lost' quiet/log.txt || fail "nobody was lost"
+echo "a crashed host: same bits without a restart"
+
+# A process there ends, but not the host.
+kill_it() { kill -KILL $(hosts ps 3 | awk '$3 == "comity" { print $1 }'); }
+meanwhile lost kill_it
+over 3 lost server.rounds=200 "$slow"
+struck lost
 same lost "$long"
 [[ $(restarts) -eq 0 ]] || fail "a lost process cost a restart"
 grep -q 'is lost' lost/log.txt || fail "nobody was lost"
 echo "a lost process: same bits without a restart"
 
 # The host's link goes away: the others go on; mpirun waits for the host in vain and is ended.
-{ under_way cut && hosts cut 3; } &
-over 3 cut server.rounds=200
+meanwhile cut hosts cut 3
+over 3 cut server.rounds=200 "$slow"
+struck cut
 same cut "$long"
 [[ $(restarts) -eq 0 ]] || fail "a host that was cut off cost a restart"
 grep -q 'is lost' cut/log.txt || fail "nobody was lost"
 grep -q 'still waits for others' said || fail "mpirun did not wait: has it learnt to?"
+hosts crash 3 # what is left of it there
 hosts heal 3
 echo "a host cut off: same bits without a restart"
 
-# The link comes back while the others are still at it.
-{ under_way healed && hosts cut 3 && sleep 4 && hosts heal 3; } &
-over 3 healed server.rounds=500
-grep -q 'is lost' healed/log.txt || fail "nobody was lost"
-"$COMITY" train job.yaml server.rounds=500 run.dir=longer --quiet
-same healed "$("$COMITY" inspect --hash longer/model.h5)"
+# The link comes back while the others are still at it: rank 1 takes longer for two rounds than they need to lose rank 2.
+for_a_while() {
+  hosts cut 3
+  until grep -q 'is lost' healed/log.txt; do
+    [[ -d $work ]] || exit 1
+    sleep 0.02
+  done
+  hosts heal 3
+}
+meanwhile healed for_a_while
+over 3 healed server.rounds=200 'faults.schedule=delay rank 1 rounds 10,150 train constant 3 s'
+struck healed
+same healed "$long"
 [[ $(restarts) -eq 0 ]] || fail "a host that came back cost a restart"
+grep -q 'is lost' healed/log.txt || fail "nobody was lost"
 echo "a host cut off for a while: same bits without a restart"

@@ -7,7 +7,10 @@
 #   cut I, heal I   take the host's link away, and give it back
 #   bad I LATE LOSS every packet to host I comes LATE milliseconds late, LOSS percent never; by netem, or something like it
 #   good I          that is over
-#   crash I         kill all that runs there, Open MPI's daemon too
+#   ps I            process id, state and command of all that runs there
+#   crash I         kill it, Open MPI's daemon too
+#   crash I first   mpirun hears of that first by what it reached the host with, which would be ssh,
+#   crash I last    or by its daemon's connection, and ssh says nothing
 #   down            kill everything and take all away; also after a failure half-way
 #
 # HOSTS names this set of hosts, with its owner's process id at the end, as in test-$$; several can stand beside each other. Those whose
@@ -95,16 +98,35 @@ good() {
   ip netns exec "$(name h$1)" nft flush ruleset 2>/dev/null || true
 }
 
-crash() {
+kill_all() { # NAMESPACE
   local pids
   pids=$(ip netns pids "$1" 2>/dev/null) || return 0
   [[ -z $pids ]] || kill -KILL $pids 2>/dev/null || true
 }
 
+crash() { # I [first | last]
+  local space pids agent
+  space=$(name "h$1")
+  pids=$(ip netns pids "$space")
+  for agent in $pids; do # whose parent is elsewhere
+    grep -qx "$(ps -o ppid= -p "$agent" | tr -d ' ')" <<<"$pids" || break
+  done
+  case ${2:-} in
+  first)
+    kill -KILL "$agent"
+    while [[ -e /proc/$agent ]]; do sleep 0.01; done # until mpirun knows
+    kill_all "$space" ;;
+  last)
+    kill -STOP "$agent"
+    kill -KILL $(grep -vx "$agent" <<<"$pids") ;;
+  *) kill_all "$space" ;;
+  esac
+}
+
 down() {
   local space
   for space in $(ip netns list 2>/dev/null | awk -v set="$set_of-" 'index($1, set) == 1 { print $1 }'); do
-    crash "$space"
+    kill_all "$space"
     ip netns del "$space" || true
     rm -rf "/etc/netns/$space"
   done
@@ -124,7 +146,8 @@ cut) ip -n "$(name switch)" link set "v$1" down ;;
 heal) ip -n "$(name switch)" link set "v$1" up ;;
 bad) bad "$@" ;;
 good) good "$1" ;;
-crash) crash "$(name "h$1")" ;;
+ps) ip netns pids "$(name "h$1")" | xargs -r ps -o pid=,stat=,comm= -p || true ;; # one may end meanwhile
+crash) crash "$@" ;;
 down) down ;;
-*) sed -n '2,15s/^# \{0,1\}//p' "$self"; exit 64 ;;
+*) sed -n '2,18s/^# \{0,1\}//p' "$self"; exit 64 ;;
 esac
