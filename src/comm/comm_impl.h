@@ -16,21 +16,21 @@ enum {
 /* ------------------------------------------------------------------------------------------- members.c */
 
 /* Where a member is reached. An original rank, a respawned one and a silo differ in nothing else. */
-typedef struct comity_address {
+typedef struct comity_endpoint {
   MPI_Comm comm;
   int rank;
-} comity_address;
+} comity_endpoint;
 
 /* The slots, and who is present in them. A *rank* is a slot and stays what it is; a *place* counts those that are
  * present, and trees are made of places. Linked members reach each other; the others, which came later and by
  * themselves, only the server. While nobody was lost and nobody joined, places are the ranks of `whole`. */
 typedef struct comity_members {
   MPI_Comm whole;
-  comity_address *address; /* (size) by rank */
-  bool *present, *linked;  /* (size) by rank */
-  int *list;               /* (count) ranks by place: those that are linked first, each kind ascending */
-  int rank, size;          /* slots */
-  int place, count, links; /* this member's place, those present, and of them linked */
+  comity_endpoint *address; /* (size) by rank */
+  bool *present, *linked;   /* (size) by rank */
+  int *list;                /* (count) ranks by place: those that are linked first, each kind ascending */
+  int rank, size;           /* slots */
+  int place, count, links;  /* this member's place, those present, and of them linked */
   uint64_t epoch;
   int epochs; /* that tags can tell apart */
 } comity_members;
@@ -250,7 +250,7 @@ COMITY_MUST_CHECK comity_status comity_ear_open(const comity_comm *comm, comity_
  * the link. \return whether there was one */
 bool comity_ear_hear(const comity_comm *comm, comity_ear *ear, uint8_t *notice, int *from);
 /* Send to a rank's address, in memory of its own. */
-void comity_notice_send(comity_comm *comm, comity_address to, comity_notice_kind kind, int rank,
+void comity_notice_send(comity_comm *comm, comity_endpoint to, comity_notice_kind kind, int rank,
                         const comity_point *point);
 /* Free letters that have arrived. */
 void comity_notice_tidy(comity_comm *comm);
@@ -292,6 +292,28 @@ void comity_wire_destroy(comity_wire **wire);
 COMITY_MUST_CHECK comity_status comity_link_of_wire(comity_wire *wire, comity_link **link);
 /* comm: an intercommunicator with one remote process; taken. */
 COMITY_MUST_CHECK comity_status comity_link_new(MPI_Comm comm, comity_link **link);
+
+/* ----------------------------------------------------------------------------------------------- bundle.c */
+
+/* What some members tell the server. Clear it by freeing `bytes`. */
+typedef struct comity_bundle {
+  uint8_t *bytes; /* (length), and room for more */
+  size_t length;
+} comity_bundle;
+
+/* A bundle of this member's entry, with room for `more` bytes behind it. */
+COMITY_MUST_CHECK comity_status comity_bundle_begin(const comity_members *members, comity_status local,
+                                                    const void *data, size_t bytes, size_t more,
+                                                    comity_bundle *bundle);
+/* Whether the bytes that another process sent are entries of members at places [first, end), each at most once and in that
+ * order. */
+bool comity_bundle_is_sound(const comity_members *members, int first, int end, const uint8_t *bytes,
+                            size_t length);
+/* On the server, of a sound bundle: the data by rank, and the most severe failure in the error record. Where places stand in
+ * the order of ranks the data stay in the bundle's own memory, which may be large and is then taken.
+ * \return the most severe status of all, or COMITY_ERR_MEMORY */
+COMITY_MUST_CHECK comity_status comity_bundle_unpack(const comity_members *members, comity_bundle *all,
+                                                     comity_gathered *gathered);
 
 /* ---------------------------------------------------------------------- messages.c, agree.c, gather.c */
 

@@ -43,7 +43,7 @@ comity_status comity_members_init(comity_members *members, MPI_Comm base) {
   COMITY_TRY(make_slots(members, size));
   members->epochs = most_epochs();
   for (int i = 0; i < size; i++) {
-    members->address[i] = (comity_address){members->whole, i};
+    members->address[i] = (comity_endpoint){members->whole, i};
     members->present[i] = members->linked[i] = true;
   }
   comity_members_order(members);
@@ -61,8 +61,8 @@ comity_status comity_members_init_server(comity_members *members, int size) {
   COMITY_TRY(make_slots(members, size));
   members->epochs = most_epochs();
   for (int i = 1; i < size; i++)
-    members->address[i] = (comity_address){MPI_COMM_NULL, MPI_PROC_NULL};
-  members->address[COMITY_COMM_SERVER] = (comity_address){members->whole, 0};
+    members->address[i] = (comity_endpoint){MPI_COMM_NULL, MPI_PROC_NULL};
+  members->address[COMITY_COMM_SERVER] = (comity_endpoint){members->whole, 0};
   members->present[COMITY_COMM_SERVER] = members->linked[COMITY_COMM_SERVER] = true;
   comity_members_order(members);
   return COMITY_OK;
@@ -73,8 +73,8 @@ comity_status comity_members_init_link(comity_members *members, MPI_Comm link, i
   COMITY_TRY(make_slots(members, size));
   members->epochs = most_epochs();
   for (int i = 0; i < size; i++)
-    members->address[i] = (comity_address){MPI_COMM_NULL, MPI_PROC_NULL};
-  members->address[COMITY_COMM_SERVER] = (comity_address){link, 0};
+    members->address[i] = (comity_endpoint){MPI_COMM_NULL, MPI_PROC_NULL};
+  members->address[COMITY_COMM_SERVER] = (comity_endpoint){link, 0};
   comity_members_order(members);
   return COMITY_OK;
 }

@@ -5,7 +5,7 @@
 comity_status comity_call_send(const comity_call *call, int peer, const void *memory, size_t bytes,
                                MPI_Request *request) {
   const comity_members *members = &call->comm->members;
-  const comity_address *to = &members->address[members->list[peer]];
+  const comity_endpoint *to = &members->address[members->list[peer]];
   int code = MPI_Isend(memory, (int)bytes, MPI_BYTE, to->rank, call->tag, to->comm, request);
   return comity_call_check(call, code, "MPI_Isend", peer);
 }
@@ -13,7 +13,7 @@ comity_status comity_call_send(const comity_call *call, int peer, const void *me
 comity_status comity_call_receive(const comity_call *call, int peer, void *memory, size_t bytes,
                                   MPI_Request *request) {
   const comity_members *members = &call->comm->members;
-  const comity_address *from = &members->address[members->list[peer]];
+  const comity_endpoint *from = &members->address[members->list[peer]];
   int code = MPI_Irecv(memory, (int)bytes, MPI_BYTE, from->rank, call->tag, from->comm, request);
   return comity_call_check(call, code, "MPI_Irecv", peer);
 }

@@ -86,7 +86,7 @@ void comity_notice_tidy(comity_comm *comm) {
 }
 
 /* Whoever does not hear of it will be told again, or is lost: nothing to report. */
-void comity_notice_send(comity_comm *comm, comity_address to, comity_notice_kind kind, int rank,
+void comity_notice_send(comity_comm *comm, comity_endpoint to, comity_notice_kind kind, int rank,
                         const comity_point *point) {
   const comity_members *members = &comm->members;
   comity_watch *watch = &comm->watch;

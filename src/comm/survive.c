@@ -161,7 +161,7 @@ void comity_comm_unwatch(comity_comm *comm) {
 static void turn_away(comity_comm *comm, comity_ear *ear) {
   if (ear->comm == MPI_COMM_NULL)
     return;
-  comity_notice_send(comm, (comity_address){ear->comm, 0}, COMITY_NOTICE_TAKEN, ear->rank, NULL);
+  comity_notice_send(comm, (comity_endpoint){ear->comm, 0}, COMITY_NOTICE_TAKEN, ear->rank, NULL);
   comity_ear_close(ear);
 }
 
@@ -169,7 +169,7 @@ static void turn_away(comity_comm *comm, comity_ear *ear) {
 static void take_offer(comity_comm *comm, int rank) {
   comity_peer *peer = &comm->watch.peer[rank];
   turn_away(comm, &peer->ear);
-  comm->members.address[rank] = (comity_address){peer->offer.comm, 0};
+  comm->members.address[rank] = (comity_endpoint){peer->offer.comm, 0};
   peer->ear = peer->offer;
   peer->offer = COMITY_EAR_CLOSED;
   memcpy(peer->host, peer->offered_host, sizeof peer->host);

@@ -174,7 +174,7 @@ static void hear_member(comity_comm *comm, const comity_ear *ear, int from, cons
   const comity_members *members = &comm->members;
   if (members->address[from].comm != ear->comm) {
     if (peer->offer.comm != ear->comm) /* an earlier process of this slot is back */
-      comity_notice_send(comm, (comity_address){ear->comm, ear->rank < 0 ? from : 0}, COMITY_NOTICE_TAKEN,
+      comity_notice_send(comm, (comity_endpoint){ear->comm, ear->rank < 0 ? from : 0}, COMITY_NOTICE_TAKEN,
                          from, NULL);
     return;
   }
@@ -258,7 +258,7 @@ static void give_signs(comity_comm *comm) {
     if ((members->present[rank] && !peer->leaves) || peer->knocks)
       comity_notice_send(comm, members->address[rank], COMITY_NOTICE_ALIVE, rank, NULL);
     if (peer->offer.comm != MPI_COMM_NULL)
-      comity_notice_send(comm, (comity_address){peer->offer.comm, 0}, COMITY_NOTICE_ALIVE, rank, NULL);
+      comity_notice_send(comm, (comity_endpoint){peer->offer.comm, 0}, COMITY_NOTICE_ALIVE, rank, NULL);
   }
 }
 
