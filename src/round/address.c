@@ -28,6 +28,7 @@ static comity_status part_of(const char *path, const char *text, const char *nam
       continue;
     size_t count = strcspn(line + length + 1, "\n");
     COMITY_REQUIRE(count < room, COMITY_ERR_DATA, "%s: its '%s' is too long", path, name);
+    COMITY_REQUIRE(line[length + 1 + count] == '\n', COMITY_ERR_DATA, "%s: is cut short in '%s'", path, name);
     memcpy(part, line + length + 1, count);
     part[count] = '\0';
     return COMITY_OK;
@@ -37,7 +38,8 @@ static comity_status part_of(const char *path, const char *text, const char *nam
 
 static comity_status parse(const char *path, const char *text, comity_address *address) {
   char key[COMITY_KEY_LINE_BYTES];
-  COMITY_REQUIRE(strncmp(text, first_line, sizeof first_line - 1) == 0, COMITY_ERR_DATA,
+  size_t length = sizeof first_line - 1;
+  COMITY_REQUIRE(strncmp(text, first_line, length) == 0 && text[length] == '\n', COMITY_ERR_DATA,
                  "%s: is no server's address: it does not begin with '%s'", path, first_line);
   COMITY_TRY(part_of(path, text, "job", address->job, sizeof address->job));
   COMITY_TRY(part_of(path, text, "key", key, sizeof key));

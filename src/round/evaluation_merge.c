@@ -91,6 +91,7 @@ static comity_status take_rank(comity_evaluation *evaluation, comity_parts *part
     COMITY_TRY(comity_message_take(parts, all->label + first.first, first.rows * sizeof *all->label));
     all->count += first.rows;
   }
+  COMITY_TRY(comity_message_expect(parts, first.clients, sizeof *evaluation->all));
   if (first.clients == 0)
     return COMITY_OK;
   size_t known = evaluation->all_count;

@@ -19,16 +19,16 @@ static size_t names_length(const comity_dataset *dataset, size_t width) {
   return length;
 }
 
-comity_status comity_notice_add(const comity_silo *silo, size_t index, comity_message *message) {
+comity_status comity_silo_notice_add(const comity_silo *silo, size_t index, comity_message *message) {
   const comity_dataset_info *info = comity_dataset_describe(silo->dataset);
-  comity_notice notice = {.silo = index,
-                          .clients = info->clients,
-                          .shape_rank = info->shape_rank,
-                          .type = (uint64_t)info->type,
-                          .classes = info->classes,
-                          .targets = info->targets,
-                          .names_bytes = names_length(silo->dataset, info->width),
-                          .scale = info->scale};
+  comity_silo_notice notice = {.silo = index,
+                               .clients = info->clients,
+                               .shape_rank = info->shape_rank,
+                               .type = (uint64_t)info->type,
+                               .classes = info->classes,
+                               .targets = info->targets,
+                               .names_bytes = names_length(silo->dataset, info->width),
+                               .scale = info->scale};
   for (size_t i = 0; i < info->shape_rank; i++)
     notice.shape[i] = info->shape[i];
   COMITY_TRY(comity_message_add(message, &notice, sizeof notice));
@@ -45,8 +45,8 @@ comity_status comity_notice_add(const comity_silo *silo, size_t index, comity_me
   return COMITY_OK;
 }
 
-comity_status comity_notice_take(comity_parts *parts, comity_notice *notice, const uint8_t **counts,
-                                 const char **names) {
+comity_status comity_silo_notice_take(comity_parts *parts, comity_silo_notice *notice, const uint8_t **counts,
+                                      const char **names) {
   COMITY_TRY(comity_message_take(parts, notice, sizeof *notice));
   size_t left = (size_t)(parts->end - parts->at), each = COMITY_SPLIT_COUNT * sizeof(uint64_t);
   COMITY_REQUIRE(notice->clients <= left / each && notice->names_bytes <= left - each * notice->clients,
@@ -83,7 +83,7 @@ comity_status comity_silos_same_names(const char *a, const char *names_a, size_t
 }
 
 comity_status comity_silos_same_shape(const char *a, const comity_catalogue *first, const char *b,
-                                      const comity_notice *other) {
+                                      const comity_silo_notice *other) {
   bool same = first->shape_rank == other->shape_rank;
   uint64_t width_a = 1, width_b = 1;
   for (size_t i = 0; i < COMITY_SHAPE_MAX; i++) {
@@ -159,7 +159,7 @@ comity_status comity_federation_describe_shared(comity_federation *federation) {
 
 /* What is told of a file, found in the messages of all ranks; counts is NULL for silos that have not come. */
 typedef struct told {
-  comity_notice notice;
+  comity_silo_notice notice;
   const uint8_t *counts; /* (2, clients) uint64, unaligned */
   const char *names;
 } told;
@@ -169,7 +169,7 @@ static comity_status find_notices(const comity_federation *federation, const com
   for (size_t rank = 0; rank < gathered->count; rank++)
     for (comity_parts parts = comity_message_of(gathered, rank); parts.at < parts.end;) {
       told one;
-      COMITY_TRY(comity_notice_take(&parts, &one.notice, &one.counts, &one.names));
+      COMITY_TRY(comity_silo_notice_take(&parts, &one.notice, &one.counts, &one.names));
       COMITY_REQUIRE(one.notice.silo < federation->silos && found[one.notice.silo].counts == NULL,
                      COMITY_ERR_INTERNAL, "rank %zu tells of file %llu of %zu", rank,
                      (unsigned long long)one.notice.silo, federation->silos);
@@ -235,7 +235,7 @@ static comity_status describe_silos(comity_federation *federation) {
   comity_status status = COMITY_NEW(counts, COMITY_SPLIT_COUNT * federation->clients);
   for (size_t i = 0; i < federation->silos && status == COMITY_OK; i++)
     if (federation->silo[i].dataset != NULL)
-      status = comity_notice_add(&federation->silo[i], i, &message);
+      status = comity_silo_notice_add(&federation->silo[i], i, &message);
   COMITY_TRY_OR(done, comity_comm_agree(comm, status));
   COMITY_TRY_OR(done, comity_comm_gather(comm, message.bytes, message.length, &gathered));
   if (comity_comm_is_server(comm))

@@ -17,42 +17,50 @@ comity_status comity_federation_survey(const comity_config *config, int rank, co
   if (status == COMITY_OK)
     status = comity_message_add(message, &reads, sizeof reads);
   if (status == COMITY_OK)
-    status = comity_notice_add(&silo, index, message);
+    status = comity_silo_notice_add(&silo, index, message);
   comity_dataset_destroy(&silo.dataset);
   comity_free(silo.path);
   return status;
 }
 
-/* The first notice of a rank. */
-static comity_status first_notice(comity_parts parts, comity_notice *notice, const char **names) {
+/* What the first notice of a rank says of examples, if it is of the rank's own file and they can be. */
+static comity_status first_notice(const comity_federation *federation, size_t silo, comity_parts parts,
+                                  comity_silo_notice *notice, const char **names, comity_catalogue *all) {
   uint64_t reads;
   const uint8_t *counts;
   COMITY_TRY(comity_message_take(&parts, &reads, sizeof reads));
-  return comity_notice_take(&parts, notice, &counts, names);
+  COMITY_TRY(comity_silo_notice_take(&parts, notice, &counts, names));
+  *all = (comity_catalogue){.clients = federation->clients,
+                            .classes = notice->classes,
+                            .targets = notice->targets,
+                            .type = notice->type,
+                            .shape_rank = notice->shape_rank,
+                            .scale = notice->scale};
+  for (size_t d = 0; d < notice->shape_rank; d++)
+    all->shape[d] = notice->shape[d];
+  COMITY_REQUIRE(notice->silo == silo && notice->clients == federation->silo[silo].clients &&
+                     comity_catalogue_is_sound(all),
+                 COMITY_ERR_DATA, "%s tells of examples that cannot be", federation->silo[silo].path);
+  return COMITY_OK;
 }
 
 /* What examples look like, from the lowest rank that says something sensible; as many classes as any has of those that fit. */
 static comity_status learn(comity_federation *federation, const comity_parts *told) {
   comity_catalogue all = {0};
   for (size_t i = 0; i < federation->silos; i++) {
-    comity_notice notice;
+    comity_silo_notice notice;
+    comity_catalogue own;
     const char *names;
     if (told[i + 1].at == told[i + 1].end)
       continue;
-    if (first_notice(told[i + 1], &notice, &names) != COMITY_OK ||
+    if (first_notice(federation, i, told[i + 1], &notice, &names, &own) != COMITY_OK ||
         (all.clients > 0 &&
          comity_silos_same_shape("another silo", &all, federation->silo[i].path, &notice) != COMITY_OK)) {
       comity_error_clear();
       continue;
     }
     if (all.clients == 0) {
-      all = (comity_catalogue){.clients = federation->clients,
-                               .targets = notice.targets,
-                               .type = notice.type,
-                               .shape_rank = notice.shape_rank,
-                               .scale = notice.scale};
-      for (size_t d = 0; d < notice.shape_rank; d++)
-        all.shape[d] = notice.shape[d];
+      all = own;
       COMITY_TRY(comity_federation_keep_names(federation, names, notice.names_bytes));
     }
     all.classes = notice.classes > all.classes ? notice.classes : all.classes;

@@ -6,25 +6,27 @@
 
 /* What is told of a silo's file: sizes and shapes, never an example. Followed by the train and test counts of its clients
  * (uint64 each) and the feature names, each ended by a newline. */
-typedef struct comity_notice {
+typedef struct comity_silo_notice {
   uint64_t silo, clients;
   uint64_t shape_rank, shape[COMITY_SHAPE_MAX];
   uint64_t type, classes, targets, names_bytes;
   double scale;
-} comity_notice;
+} comity_silo_notice;
 
 /* Append the notice of file `index`, which is open. */
-COMITY_MUST_CHECK comity_status comity_notice_add(const comity_silo *silo, size_t index,
-                                                  comity_message *message);
+COMITY_MUST_CHECK comity_status comity_silo_notice_add(const comity_silo *silo, size_t index,
+                                                       comity_message *message);
 /* Take the next one, whoever sent it.
  * \param[out] counts, names  what follows it, unaligned; borrowed from the message */
-COMITY_MUST_CHECK comity_status comity_notice_take(comity_parts *parts, comity_notice *notice,
-                                                   const uint8_t **counts, const char **names);
+COMITY_MUST_CHECK comity_status comity_silo_notice_take(comity_parts *parts, comity_silo_notice *notice,
+                                                        const uint8_t **counts, const char **names);
 /* Whether file `b` fits to what is known from file `a`. */
 COMITY_MUST_CHECK comity_status comity_silos_same_shape(const char *a, const comity_catalogue *first,
-                                                        const char *b, const comity_notice *other);
+                                                        const char *b, const comity_silo_notice *other);
 COMITY_MUST_CHECK comity_status comity_silos_same_names(const char *a, const char *names_a, size_t length_a,
                                                         const char *b, const char *names_b, size_t length_b);
+/* Whether there can be such examples, and so many clients. */
+bool comity_catalogue_is_sound(const comity_catalogue *all);
 void comity_federation_use_catalogue(comity_federation *federation, const comity_catalogue *all);
 /* \param[in] counts  (2, clients) uint64 of each split, unaligned */
 COMITY_MUST_CHECK comity_status comity_federation_use_counts(comity_federation *federation,

@@ -55,7 +55,7 @@ done:
 }
 
 /* Whether what a newcomer tells of a file is what is known of it. */
-static comity_status check_notice(const comity_federation *federation, const comity_notice *notice,
+static comity_status check_notice(const comity_federation *federation, const comity_silo_notice *notice,
                                   const uint8_t *counts, const char *names) {
   const comity_dataset_info *info = &federation->info;
   const comity_silo *silo = &federation->silo[notice->silo];
@@ -90,10 +90,10 @@ comity_status comity_federation_acquaint(comity_federation *federation, int rank
   uint64_t reads;
   COMITY_TRY(comity_message_take(&parts, &reads, sizeof reads));
   while (parts.at < parts.end) {
-    comity_notice notice;
+    comity_silo_notice notice;
     const uint8_t *counts;
     const char *names;
-    COMITY_TRY(comity_notice_take(&parts, &notice, &counts, &names));
+    COMITY_TRY(comity_silo_notice_take(&parts, &notice, &counts, &names));
     COMITY_REQUIRE(!federation->shared && notice.silo < federation->silos &&
                        federation->silo[notice.silo].participant == rank - 1,
                    COMITY_ERR_DATA, "rank %d tells of file %llu, which is not its own", rank,
@@ -140,7 +140,7 @@ comity_status comity_federation_introduce(const comity_federation *federation, c
   COMITY_TRY(comity_message_add(message, &reads, sizeof reads));
   for (size_t i = 0; !federation->shared && i < federation->silos; i++)
     if (federation->silo[i].dataset != NULL)
-      COMITY_TRY(comity_notice_add(&federation->silo[i], i, message));
+      COMITY_TRY(comity_silo_notice_add(&federation->silo[i], i, message));
   return COMITY_OK;
 }
 
@@ -185,13 +185,13 @@ static comity_status describe(comity_federation *federation, const comity_welcom
   comity_status status = COMITY_OK;
   for (size_t i = 0; i < federation->silos && status == COMITY_OK; i++)
     if (federation->silo[i].dataset != NULL)
-      status = comity_notice_add(&federation->silo[i], i, &message);
+      status = comity_silo_notice_add(&federation->silo[i], i, &message);
   comity_parts parts = {.at = message.bytes, .end = message.bytes + message.length};
   while (status == COMITY_OK && parts.at < parts.end) {
-    comity_notice notice;
+    comity_silo_notice notice;
     const uint8_t *counts;
     const char *names;
-    status = comity_notice_take(&parts, &notice, &counts, &names);
+    status = comity_silo_notice_take(&parts, &notice, &counts, &names);
     if (status == COMITY_OK)
       status = check_notice(federation, &notice, counts, names);
   }

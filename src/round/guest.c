@@ -161,7 +161,8 @@ static comity_status take_mail(comity_guests *guests, comity_guest *guest, const
 
 static comity_status read_mail(comity_guests *guests, comity_guest *guest, double now) {
   comity_mail mail;
-  COMITY_TRY(comity_mail_receive(guest->link, guest->session, COMITY_MAIL_MOST / 4, &mail));
+  size_t most = guest->step == COMITY_GUEST_QUEUE ? COMITY_MAIL_SHORT : COMITY_MAIL_MOST / 4;
+  COMITY_TRY(comity_mail_receive(guest->link, guest->session, most, &mail));
   if (mail.memory == NULL)
     return COMITY_OK;
   comity_status status = take_mail(guests, guest, &mail, now);

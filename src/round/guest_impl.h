@@ -29,7 +29,8 @@ typedef struct comity_mail {
   uint8_t *memory; /* owned; NULL = none came */
 } comity_mail;
 
-enum { COMITY_MAIL_MOST = 1 << 30 };
+/* Bytes of a letter: over MPI; and over a wire, where anybody in between could announce a long one. */
+enum { COMITY_MAIL_MOST = 1 << 30, COMITY_MAIL_SHORT = 4096 };
 
 /* Sealed under the session, or as it is where that is NULL. */
 COMITY_MUST_CHECK comity_status comity_mail_send(comity_link *link, comity_session *session,
@@ -66,7 +67,7 @@ typedef struct comity_guest {
   comity_message told; /* of its data */
 } comity_guest;
 
-enum { COMITY_GUESTS_MOST = 64 };
+enum { COMITY_STRANGERS_MOST = 32 }; /* guests in the handshake */
 
 struct comity_guests {
   comity_run_state *run;
@@ -74,10 +75,10 @@ struct comity_guests {
   comity_identity *identity;
   comity_public_key *keys; /* (size - 1) */
   size_t key_count;
-  const char *job; /* its name in handshakes */
-  bool founded;    /* newcomers can be told what there is to know */
-  comity_guest guest[COMITY_GUESTS_MOST];
-  size_t count;
+  const char *job;     /* its name in handshakes */
+  bool founded;        /* newcomers can be told what there is to know */
+  comity_guest *guest; /* (room) in the order in which they came */
+  size_t count, room;  /* room: for the strangers, and for whoever may be known or going */
   double next_entry;
   comity_meeting *meeting; /* one at a time; NULL = none */
   int starting; /* the rank for which it starts a process; 0 = it is with a guest, or with nobody any more */

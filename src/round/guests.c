@@ -18,7 +18,9 @@ comity_status comity_guests_new(comity_run_state *run, const char *job, comity_g
   made->job = job;
   made->credit = REFUSALS_AT_ONCE;
   made->credited = comity_clock_now();
+  made->room = COMITY_STRANGERS_MOST + 2 * size;
   *guests = made;
+  COMITY_TRY(COMITY_NEW(made->guest, made->room));
   COMITY_TRY(COMITY_NEW(made->told, size));
   COMITY_TRY(COMITY_NEW(made->lost, size));
   return COMITY_NEW(made->replaced, size);
@@ -47,6 +49,7 @@ void comity_guests_destroy(comity_guests **guests) {
   comity_meeting_give_up(&old->meeting);
   comity_door_close(&old->door);
   comity_identity_destroy(&old->identity);
+  comity_free(old->guest);
   comity_free(old->keys);
   comity_free(old->told);
   comity_free(old->lost);
@@ -121,15 +124,30 @@ static comity_guest *enter(comity_guests *guests, comity_link *link, double now)
   return guest;
 }
 
+/* When strangers have taken all their places, the first of them goes: a silo is through the handshake long before it would be
+ * its turn, so those who hold connections open keep nobody out. */
+static void make_room(comity_guests *guests) {
+  size_t first = 0;
+  if (comity_guests_at(guests, COMITY_GUEST_HELLO) + comity_guests_at(guests, COMITY_GUEST_PROOF) <
+      COMITY_STRANGERS_MOST)
+    return;
+  while (guests->guest[first].step > COMITY_GUEST_PROOF)
+    first++;
+  comity_guests_send_away(guests, &guests->guest[first],
+                          comity_fail(COMITY_ERR_TIMEOUT, "it said nothing while many others came"));
+}
+
 static void look_at_door(comity_guests *guests, double now) {
   comity_link *link = NULL;
-  if (guests->door == NULL || guests->count == COMITY_GUESTS_MOST || now < guests->next_entry)
+  if (guests->door == NULL || guests->count == guests->room || now < guests->next_entry)
     return;
   guests->next_entry = now + ENTRY_PAUSE;
   if (comity_door_next(guests->door, &link) != COMITY_OK)
     comity_error_clear();
-  if (link != NULL)
-    enter(guests, link, now);
+  if (link == NULL)
+    return;
+  make_room(guests);
+  enter(guests, link, now);
 }
 
 void comity_guests_replace(comity_guests *guests, int rank) {
@@ -180,7 +198,7 @@ static void welcome_replacement(comity_guests *guests, comity_link *link, double
 static void look_at_meeting(comity_guests *guests, double now) {
   comity_link *link = NULL;
   if (guests->meeting == NULL || comity_guests_at(guests, COMITY_GUEST_MEETING) > 0 ||
-      guests->count == COMITY_GUESTS_MOST)
+      guests->count == guests->room)
     return;
   comity_status status = comity_meeting_poll(&guests->meeting, &link);
   if (guests->meeting != NULL)
@@ -220,7 +238,6 @@ static void tidy(comity_guests *guests) {
 
 void comity_guests_poll(comity_guests *guests) {
   double now = comity_clock_now();
-  look_at_door(guests, now);
   look_at_meeting(guests, now);
   if (guests->meeting == NULL)
     start_replacements(guests);
@@ -233,6 +250,8 @@ void comity_guests_poll(comity_guests *guests) {
     if (status != COMITY_OK)
       comity_guests_send_away(guests, guest, status);
   }
+  tidy(guests);
+  look_at_door(guests, now); /* after all who are here were heard */
   tidy(guests);
 }
 

@@ -31,6 +31,14 @@ comity_status comity_message_skip(comity_parts *parts, size_t bytes) {
   return COMITY_OK;
 }
 
+comity_status comity_message_expect(const comity_parts *parts, uint64_t count, size_t size) {
+  size_t left = (size_t)(parts->end - parts->at);
+  COMITY_REQUIRE(count <= left / size, COMITY_ERR_INTERNAL,
+                 "a report tells of %llu entries, but ends after %zu: do all ranks run the same version?",
+                 (unsigned long long)count, left / size);
+  return COMITY_OK;
+}
+
 comity_status comity_message_take(comity_parts *parts, void *data, size_t bytes) {
   const uint8_t *from = parts->at;
   COMITY_TRY(comity_message_skip(parts, bytes));

@@ -62,8 +62,9 @@ static comity_status unexpected(const comity_mail *mail, const char *what) {
 /* A letter; until it comes the server gives signs of life. */
 static comity_status expect(newcomer *n, comity_mail_kind kind, const char *what, comity_mail *mail) {
   double deadline = comity_clock_now() + n->patience;
+  size_t most = kind == COMITY_MAIL_MEET ? COMITY_MAIL_SHORT : COMITY_MAIL_MOST; /* that one comes by wire */
   for (;;) {
-    COMITY_TRY(comity_mail_receive(n->link, n->session, COMITY_MAIL_MOST, mail));
+    COMITY_TRY(comity_mail_receive(n->link, n->session, most, mail));
     if (mail->memory == NULL) {
       COMITY_TRY(linger(n, deadline, what));
       continue;

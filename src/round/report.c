@@ -83,15 +83,17 @@ static comity_status merge_rank(comity_parts parts, comity_report *all) {
   const uint8_t *done = parts.at;
   COMITY_TRY(comity_message_skip(&parts, bytes_of(all->members)));
   COMITY_TRY(merge_done(all, done));
-  if (first.absences == 0)
-    return COMITY_OK;
+  COMITY_TRY(comity_message_expect(&parts, first.absences, sizeof *all->absent));
   COMITY_TRY(make_room(all, all->absences + first.absences));
-  COMITY_TRY(comity_message_take(&parts, all->absent + all->absences, first.absences * sizeof *all->absent));
-  all->absences += first.absences;
+  for (; first.absences > 0; first.absences--) {
+    comity_absence *absence = &all->absent[all->absences++];
+    COMITY_TRY(comity_message_take(&parts, absence, sizeof *absence));
+    absence->name[sizeof absence->name - 1] = absence->reason[sizeof absence->reason - 1] = '\0';
+  }
   return COMITY_OK;
 }
 
-static comity_status merge(const comity_gathered *gathered, size_t members, comity_report *all) {
+comity_status comity_report_merge(const comity_gathered *gathered, size_t members, comity_report *all) {
   COMITY_TRY(comity_report_reset(all, members));
   for (size_t rank = 0; rank < gathered->count; rank++)
     COMITY_TRY(merge_rank(comity_message_of(gathered, rank), all));
@@ -116,7 +118,7 @@ comity_status comity_report_send(comity_comm *comm, comity_report *mine, comity_
   comity_status status =
       comity_comm_report(comm, local, mine->message.bytes, mine->message.length, &gathered);
   if (status == COMITY_OK && comity_comm_is_server(comm))
-    status = merge(&gathered, mine->members, all);
+    status = comity_report_merge(&gathered, mine->members, all);
   comity_gathered_clear(&gathered);
   return status;
 }

@@ -146,6 +146,8 @@ typedef struct comity_parts {
 comity_parts comity_message_of(const comity_gathered *gathered, size_t rank);
 COMITY_MUST_CHECK comity_status comity_message_take(comity_parts *parts, void *data, size_t bytes);
 COMITY_MUST_CHECK comity_status comity_message_skip(comity_parts *parts, size_t bytes);
+/* That as many things of this size are there as the message says, before memory for them is asked for. */
+COMITY_MUST_CHECK comity_status comity_message_expect(const comity_parts *parts, uint64_t count, size_t size);
 
 /* ------------------------------------------------------------------------------------------------ newcomers */
 
@@ -270,6 +272,9 @@ void comity_report_sort(comity_report *report);
  * \param[out] all   on the server: losses and absences of all ranks, and who was trained anywhere */
 COMITY_MUST_CHECK comity_status comity_report_send(comity_comm *comm, comity_report *mine,
                                                    comity_status local, comity_report *all);
+/* On the server: make `all` of the messages of all ranks, which are empty for those that are absent. */
+COMITY_MUST_CHECK comity_status comity_report_merge(const comity_gathered *gathered, size_t members,
+                                                    comity_report *all);
 /* Begin a round with a cohort of so many members. */
 COMITY_MUST_CHECK comity_status comity_report_reset(comity_report *report, size_t members);
 void comity_report_clear(comity_report *report);

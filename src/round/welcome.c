@@ -63,7 +63,7 @@ comity_status comity_welcome_pack(const comity_welcome *welcome, comity_message 
 
 /* ----------------------------------------------------------------------------------------------- reading */
 
-static comity_status check_catalogue(const comity_catalogue *all) {
+bool comity_catalogue_is_sound(const comity_catalogue *all) {
   uint64_t width = 1;
   bool good = all->clients > 0 && all->clients <= UINT32_MAX && all->shape_rank <= COMITY_SHAPE_MAX &&
               all->type <= COMITY_F64 && all->targets > 0 && all->targets <= UINT32_MAX &&
@@ -72,8 +72,7 @@ static comity_status check_catalogue(const comity_catalogue *all) {
     good = all->shape[i] > 0 && all->shape[i] <= UINT32_MAX / width;
     width *= all->shape[i];
   }
-  COMITY_REQUIRE(good, COMITY_ERR_COMM, "a welcome describes examples that cannot be");
-  return COMITY_OK;
+  return good;
 }
 
 static comity_status check_head(const head *first) {
@@ -86,7 +85,9 @@ static comity_status check_head(const head *first) {
   COMITY_REQUIRE(flags && first->ranks > 0 && first->ranks <= INT32_MAX && first->silos > 0 &&
                      first->silos <= UINT32_MAX && (first->silos == 1 || !first->shared),
                  COMITY_ERR_COMM, "a welcome describes a federation that cannot be");
-  return check_catalogue(&first->all);
+  COMITY_REQUIRE(comity_catalogue_is_sound(&first->all), COMITY_ERR_COMM,
+                 "a welcome describes examples that cannot be");
+  return COMITY_OK;
 }
 
 /* Bytes into memory of their own, with a zero behind them. */
