@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
   comity_run_state run = {0};
   comity_wire *wire = NULL;
   int ends[2];
-  if (count < 1 || count > 8192)
+  if (count < 1 || count > 1024)
     return 0;
   comity_guests *guests = server(&run);
   comity_guest_step first = steps[bytes[0] % (sizeof steps / sizeof *steps)];
