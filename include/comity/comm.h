@@ -52,7 +52,8 @@ extern "C" {
 typedef struct comity_comm comity_comm;
 
 typedef struct comity_comm_options {
-  double deadline; /* seconds for one operation until losses are survived; 0 = for ever */
+  double deadline;      /* seconds for one operation until losses are survived; 0 = for ever */
+  double file_deadline; /* seconds for one piece of work aside before it counts as hung; 0 = for ever */
   size_t
       piece_bytes; /* most bytes that one MPI call moves, 8 ... INT_MAX; 0 = the default, 256 KiB. Must match
                       on all ranks. Each rank has up to 16 pieces of memory for messages on their way */
@@ -164,6 +165,17 @@ COMITY_API void comity_comm_doing(comity_comm *comm, const comity_doing *doing);
  *  \return COMITY_OK, also when the membership changed meanwhile and this rank's work is still wanted;
  *          COMITY_INTERRUPTED when it is not: stop and regroup */
 COMITY_API COMITY_MUST_CHECK comity_status comity_comm_tend(comity_comm *comm);
+
+/** Work that may block for long without a fault, such as reading and writing files. */
+typedef comity_status comity_work(void *self);
+/** Do such work in a thread of its own and give signs of life until it is done; after the communicator's file_deadline no
+ *  more, so that this rank is then missed like any that hangs. It is done by this thread where losses are not survived
+ *  (yet), where there is nobody else, and where MPI was started without MPI_THREAD_FUNNELED. Not collective.
+ *  \param[in] work  must not use this communicator; this thread touches nothing else meanwhile
+ *  \param[in] self  for the work
+ *  \return what the work returned, with its message */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_aside(comity_comm *comm, comity_work *work,
+                                                             void *self);
 
 /** After COMITY_INTERRUPTED, or on the server at any time in order to admit who knocks. On the server: whoever was lost
  *  is no longer a member, those who knock are members; a new epoch begins, and everybody is told `point`. Elsewhere:

@@ -189,6 +189,8 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_recorder_new(const char *folde
  * if writing it would take more than a fiftieth of the time. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_recorder_add(comity_recorder *recorder,
                                                                const comity_record *record);
+/** Whether comity_recorder_add will replace results.h5, which takes as long as the disk likes. */
+COMITY_API bool comity_recorder_is_due(const comity_recorder *recorder);
 /** Append an event: events.jsonl gets its line at once, results.h5 when it is written next.
  *  \return COMITY_OK, COMITY_ERR_ARG, COMITY_ERR_MEMORY, or why the file cannot be written */
 COMITY_API COMITY_MUST_CHECK comity_status comity_recorder_event(comity_recorder *recorder,

@@ -90,6 +90,7 @@ static comity_status use_job(comity_comm **comm, const comity_config *config) {
   comity_comm *own = NULL;
   comity_comm_options options = {.collectives = comity_config_text(config, "comm.collectives"),
                                  .deadline = comity_config_real(config, "comm.deadline"),
+                                 .file_deadline = comity_config_real(config, "comm.file_deadline"),
                                  .piece_bytes =
                                      (size_t)(comity_config_real(config, "comm.piece") * 1048576.0),
                                  .unchecked = !comity_config_flag(config, "comm.checksum")};
@@ -171,7 +172,7 @@ comity_status comity_app_begin(int *argc, char ***argv, bool threads) {
   setenv("OMPI_MCA_mpi_event_tick_rate", "100", 0);
   if (threads) /* seconds for which Open MPI waits for a process that dies while it is connected; else ten minutes */
     setenv("OMPI_MCA_pmix_base_exchange_timeout", "20", 0);
-  COMITY_REQUIRE(MPI_Init_thread(argc, argv, threads ? MPI_THREAD_MULTIPLE : MPI_THREAD_SINGLE, &level) ==
+  COMITY_REQUIRE(MPI_Init_thread(argc, argv, threads ? MPI_THREAD_MULTIPLE : MPI_THREAD_FUNNELED, &level) ==
                      MPI_SUCCESS,
                  COMITY_ERR_COMM, "MPI cannot be started");
   listen_to_signals();

@@ -110,31 +110,44 @@ static comity_status write_clients(const char *path, uint64_t round, const comit
   return status;
 }
 
+/* What there is to write, on this rank. Each step may block for as long as a disk likes, so it is work aside. */
+typedef struct writing {
+  const char *folder, *aside;
+  uint64_t round;
+  bool server;
+  int rank;
+  const comity_checkpoint *checkpoint;
+  const comity_states *states;
+  size_t keep;
+  comity_logger *logger;
+  comity_part part[2]; /* (count) this rank's files */
+  size_t count;
+  comity_gathered reports; /* on the server: all files */
+} writing;
+
 /* This rank's files, and what to report of them. */
-static comity_status write_parts(comity_comm *comm, const char *aside, uint64_t round,
-                                 const comity_checkpoint *checkpoint, const comity_states *states,
-                                 comity_part part[2], size_t *count) {
-  *count = 0;
-  if (comity_comm_is_server(comm)) {
-    char *path = comity_text("%s/server.h5", aside);
-    comity_status status = path == NULL ? COMITY_ERR_MEMORY : write_server(path, checkpoint);
+static comity_status write_parts(void *self) {
+  writing *w = self;
+  if (w->server) {
+    char *path = comity_text("%s/server.h5", w->aside);
+    comity_status status = path == NULL ? COMITY_ERR_MEMORY : write_server(path, w->checkpoint);
     comity_free(path);
     COMITY_TRY(status);
-    snprintf(part[0].name, sizeof part[0].name, "server.h5");
-    COMITY_TRY(comity_part_measure(aside, &part[0]));
-    *count = 1;
+    snprintf(w->part[0].name, sizeof w->part[0].name, "server.h5");
+    COMITY_TRY(comity_part_measure(w->aside, &w->part[0]));
+    w->count = 1;
   }
-  if (states != NULL && comity_states_list(states, NULL) > 0) {
-    comity_part *mine = &part[*count];
-    snprintf(mine->name, sizeof mine->name, "clients-%d.h5", comity_comm_rank(comm));
-    char *path = comity_text("%s/%s", aside, mine->name);
-    comity_status status = path == NULL ? COMITY_ERR_MEMORY : write_clients(path, round, states);
+  if (w->states != NULL && comity_states_list(w->states, NULL) > 0) {
+    comity_part *mine = &w->part[w->count];
+    snprintf(mine->name, sizeof mine->name, "clients-%d.h5", w->rank);
+    char *path = comity_text("%s/%s", w->aside, mine->name);
+    comity_status status = path == NULL ? COMITY_ERR_MEMORY : write_clients(path, w->round, w->states);
     comity_free(path);
     if (status == COMITY_ERR_NOT_FOUND)
       status = comity_fail_context(status, "the run folder must lie on a file system that all ranks share");
     COMITY_TRY(status);
-    COMITY_TRY(comity_part_measure(aside, mine));
-    ++*count;
+    COMITY_TRY(comity_part_measure(w->aside, mine));
+    w->count++;
   }
   return COMITY_OK;
 }
@@ -162,25 +175,25 @@ static comity_status take_name(const char *folder, uint64_t round, const char *a
 }
 
 /* What all ranks reported becomes the manifest, and the folder a checkpoint. */
-static comity_status commit(const char *folder, const char *aside, uint64_t round,
-                            const comity_gathered *reports) {
-  comity_manifest manifest = {.round = round};
-  size_t bytes = reports->offset[reports->count];
-  COMITY_REQUIRE(bytes % sizeof(comity_part) == 0, COMITY_ERR_INTERNAL, "%s: reports of %zu bytes", aside,
+static comity_status commit(void *self) {
+  const writing *w = self;
+  comity_manifest manifest = {.round = w->round};
+  size_t bytes = w->reports.offset[w->reports.count];
+  COMITY_REQUIRE(bytes % sizeof(comity_part) == 0, COMITY_ERR_INTERNAL, "%s: reports of %zu bytes", w->aside,
                  bytes);
   manifest.count = bytes / sizeof(comity_part);
   comity_status status = COMITY_NEW(manifest.part, manifest.count);
   if (status == COMITY_OK)
-    memcpy(manifest.part, reports->bytes, bytes);
+    memcpy(manifest.part, w->reports.bytes, bytes);
   for (size_t i = 0; i < manifest.count && status == COMITY_OK; i++) {
-    status = comity_part_check(aside, &manifest.part[i], false);
+    status = comity_part_check(w->aside, &manifest.part[i], false);
     if (status != COMITY_OK)
       status = comity_fail_context(status, "the run folder must lie on a file system that all ranks share");
   }
   if (status == COMITY_OK)
-    status = comity_manifest_write(aside, &manifest); /* flushes the folder's entries, too */
+    status = comity_manifest_write(w->aside, &manifest); /* flushes the folder's entries, too */
   if (status == COMITY_OK)
-    status = take_name(folder, round, aside);
+    status = take_name(w->folder, w->round, w->aside);
   comity_manifest_clear(&manifest);
   return status;
 }
@@ -225,30 +238,46 @@ static comity_status prune(const char *folder, uint64_t round, size_t keep) {
   return status;
 }
 
-static comity_status prepare(const char *folder, const char *aside, comity_logger *logger) {
-  COMITY_TRY(comity_folder_make(folder));
-  COMITY_TRY(comity_checkpoint_tidy(folder, logger));
-  COMITY_TRY(comity_folder_remove(aside));
-  return comity_folder_make(aside);
+static comity_status prepare(void *self) {
+  const writing *w = self;
+  COMITY_TRY(comity_folder_make(w->folder));
+  COMITY_TRY(comity_checkpoint_tidy(w->folder, w->logger));
+  COMITY_TRY(comity_folder_remove(w->aside));
+  return comity_folder_make(w->aside);
+}
+
+/* What is under the name aside is half of a checkpoint, or what the new one replaced, if anything. */
+static comity_status remove_aside(void *self) {
+  const writing *w = self;
+  return comity_folder_remove(w->aside);
+}
+
+static comity_status remove_old(void *self) {
+  const writing *w = self;
+  COMITY_TRY(comity_folder_remove(w->aside));
+  COMITY_TRY(comity_checkpoint_tidy(w->folder, w->logger));
+  return prune(w->folder, w->round, w->keep);
+}
+
+/* Whatever does not go is only in the way. Returns `status`, with its message. */
+static comity_status clear_up(comity_comm *comm, writing *w, comity_status status) {
+  char *kept = comity_text("%s", comity_error_message());
+  if (comity_comm_aside(comm, status == COMITY_OK ? remove_old : remove_aside, w) != COMITY_OK)
+    comity_log(w->logger, COMITY_LOG_WARN, "%s", comity_error_message());
+  if (status != COMITY_OK && kept != NULL)
+    status = comity_fail(status, "%s", kept);
+  comity_free(kept);
+  return status;
 }
 
 /* The collective part; on failure the folder may be half full. */
-static comity_status write_and_commit(comity_comm *comm, const char *folder, const char *aside,
-                                      uint64_t round, const comity_checkpoint *checkpoint,
-                                      const comity_states *states, comity_logger *logger) {
-  bool server = comity_comm_is_server(comm);
-  comity_part part[2];
-  size_t count = 0;
-  memset(part, 0, sizeof part);
-  comity_status status = server ? prepare(folder, aside, logger) : COMITY_OK;
-  COMITY_TRY(comity_comm_agree(comm, status));
-  status = write_parts(comm, aside, round, checkpoint, states, part, &count);
-  COMITY_TRY(comity_comm_agree(comm, status));
-  comity_gathered reports = {0};
-  COMITY_TRY(comity_comm_gather(comm, part, count * sizeof part[0], &reports));
-  status = server ? commit(folder, aside, round, &reports) : COMITY_OK;
-  comity_gathered_clear(&reports);
-  bool written = server && status == COMITY_OK;
+static comity_status write_and_commit(comity_comm *comm, writing *w) {
+  COMITY_TRY(comity_comm_agree(comm, w->server ? comity_comm_aside(comm, prepare, w) : COMITY_OK));
+  COMITY_TRY(comity_comm_agree(comm, comity_comm_aside(comm, write_parts, w)));
+  COMITY_TRY(comity_comm_gather(comm, w->part, w->count * sizeof w->part[0], &w->reports));
+  comity_status status = w->server ? comity_comm_aside(comm, commit, w) : COMITY_OK;
+  comity_gathered_clear(&w->reports);
+  bool written = w->server && status == COMITY_OK;
   status = comity_comm_agree(comm, status);
   return written && status == COMITY_INTERRUPTED ? COMITY_OK : status;
 }
@@ -260,19 +289,20 @@ comity_status comity_checkpoint_write(comity_comm *comm, const char *folder,
   uint64_t round = server ? checkpoint->round : 0;
   COMITY_TRY(comity_comm_broadcast(comm, &round, sizeof round));
   char *aside = comity_checkpoint_path(folder, round, ".part");
+  writing w = {.folder = folder,
+               .aside = aside,
+               .round = round,
+               .server = server,
+               .rank = comity_comm_rank(comm),
+               .checkpoint = checkpoint,
+               .states = states,
+               .keep = keep,
+               .logger = logger};
   comity_status status = comity_comm_agree(comm, aside == NULL ? COMITY_ERR_MEMORY : COMITY_OK);
   if (status == COMITY_OK)
-    status = write_and_commit(comm, folder, aside, round, checkpoint, states, logger);
-  if (server && aside != NULL) { /* after success this is what the checkpoint replaced, if anything */
-    char *kept = comity_text("%s", comity_error_message());
-    if (comity_folder_remove(aside) != COMITY_OK ||
-        (status == COMITY_OK &&
-         (comity_checkpoint_tidy(folder, logger) != COMITY_OK || prune(folder, round, keep) != COMITY_OK)))
-      comity_log(logger, COMITY_LOG_WARN, "%s", comity_error_message());
-    if (status != COMITY_OK && kept != NULL)
-      status = comity_fail(status, "%s", kept);
-    comity_free(kept);
-  }
+    status = write_and_commit(comm, &w);
+  if (server && aside != NULL)
+    status = clear_up(comm, &w, status);
   comity_free(aside);
   return status;
 }

@@ -79,8 +79,8 @@ static comity_status agree_to_start(MPI_Comm whole, comity_status local, uint64_
 }
 
 static comity_status check_options(const comity_comm_options *options, size_t piece) {
-  COMITY_REQUIRE(options->deadline >= 0, COMITY_ERR_ARG, "a deadline of %g s is not 0 or more",
-                 options->deadline);
+  COMITY_REQUIRE(options->deadline >= 0 && options->file_deadline >= 0, COMITY_ERR_ARG,
+                 "deadlines of %g s and %g s are not 0 or more", options->deadline, options->file_deadline);
   COMITY_REQUIRE(piece <= INT_MAX, COMITY_ERR_ARG, "piece_bytes is %zu, but MPI cannot move more than %d",
                  piece, INT_MAX);
   return COMITY_OK;
@@ -111,6 +111,7 @@ comity_status comity_comm_new(MPI_Comm base, const comity_comm_options *options,
   if (status == COMITY_OK) {
     made->members = members;
     made->deadline = chosen.deadline;
+    made->file_deadline = chosen.file_deadline;
     made->collectives = collectives;
     made->unchecked = chosen.unchecked;
     status = allocate(made, piece);
@@ -133,6 +134,7 @@ static comity_status begin_alone(MPI_Comm link, int rank, int size, const comity
   COMITY_TRY(check_options(options, piece));
   COMITY_TRY(COMITY_NEW(made, 1));
   made->deadline = options->deadline;
+  made->file_deadline = options->file_deadline;
   made->unchecked = options->unchecked;
   made->torn = true; /* others come and go */
   comity_status status = comity_collectives_find(options->collectives, &made->collectives, &place);

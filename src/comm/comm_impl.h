@@ -98,7 +98,8 @@ typedef enum comity_notice_kind {
   COMITY_NOTICE_LEAVE,
   COMITY_NOTICE_GROUP, /* the server: these are the members from now on, and they go on at `point` */
   COMITY_NOTICE_HURRY,
-  COMITY_NOTICE_TAKEN /* another process has this slot */
+  COMITY_NOTICE_TAKEN, /* another process has this slot */
+  COMITY_NOTICE_ASIDE  /* a sign of life of somebody who is at work aside */
 } comity_notice_kind;
 
 typedef struct comity_notice {
@@ -130,8 +131,9 @@ typedef struct comity_peer {
   comity_doing doing;
   uint64_t epoch, sequence; /* operations that it has begun, as its last sign says */
   double since;             /* when it began the last of them, as far as is known; as `heard` */
+  double aside;             /* since when it has been at work aside, as its signs say; 0 = it is not */
   bool stalled;             /* its silence was said */
-  bool knocks, leaves;
+  bool knocks, said_goodbye, leaves;
   comity_change change; /* why it leaves */
   char text[256];
   int strikes;    /* corrupt messages in this round */
@@ -148,6 +150,7 @@ typedef struct comity_watch {
   bool gone;      /* the server is silent */
   bool hurried, taken;
   bool left;  /* by its own will */
+  bool aside; /* a thread is at work, and this one only hears and gives signs of life */
   int misses; /* whose message does not come for long; -1 = nobody's */
   bool star;  /* members do not reach each other, so that everything goes through the server */
   double silence, next, last, next_sign, last_sign;
@@ -180,7 +183,7 @@ struct comity_comm {
   comity_members members;
   const comity_collectives *collectives;
   comity_tree wide; /* this member's place in the tree of short messages */
-  double deadline;
+  double deadline, file_deadline;
   uint64_t sequence;     /* operations in this epoch, the same on all members */
   size_t piece;          /* bytes */
   uint8_t *slots;        /* (slots_bytes) messages on their way: (neighbours, ring, piece) */
@@ -258,6 +261,8 @@ void comity_notice_tidy(comity_comm *comm);
 void comity_ear_close(comity_ear *ear);
 /* Hear notices, give signs of life, look whether others do. */
 void comity_watch_tend(comity_comm *comm, double now);
+/* The server was at work aside for so long. */
+void comity_watch_was_aside(comity_comm *comm, double seconds);
 /* Somebody has to leave at the next regrouping: interrupts. On the server. */
 void comity_watch_leave(comity_comm *comm, int rank, comity_change change, const char *text);
 /* Stop to listen, while nobody was lost. */

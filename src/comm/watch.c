@@ -31,32 +31,48 @@ static const char *stage_of(const comity_watch *watch, const comity_peer *peer) 
   return watch->watcher.stage_name == NULL ? "?" : watch->watcher.stage_name(peer->doing.stage);
 }
 
-/* "rank 2 on host h2 has been silent for 5.0 s, last heard in round 4, train, client 7" */
-static void describe(const comity_watch *watch, int rank, double silent, char *text, size_t room) {
+/* "rank 2 on host h2 gave no sign of life for 5 s, last in round 4, train, client 7" */
+static void describe(const comity_watch *watch, int rank, const char *what, double seconds, char *text,
+                     size_t room) {
   const comity_peer *peer = &watch->peer[rank];
   char client[40] = "";
   if (peer->doing.client != UINT64_MAX)
     snprintf(client, sizeof client, ", client %llu", (unsigned long long)peer->doing.client);
-  snprintf(text, room, "rank %d on host %s gave no sign of life for %.3g s, last in round %llu, %s%s", rank,
-           peer->host, silent, (unsigned long long)peer->doing.round, stage_of(watch, peer), client);
+  snprintf(text, room, "rank %d on host %s %s for %.3g s, last in round %llu, %s%s", rank, peer->host, what,
+           seconds, (unsigned long long)peer->doing.round, stage_of(watch, peer), client);
 }
+
+static const char SILENT[] = "gave no sign of life", AT_FILES[] = "has been at its files";
 
 static void judge(comity_comm *comm, double now) {
   comity_watch *watch = &comm->watch;
   char text[256];
   for (int rank = 1; rank < comm->members.size; rank++) {
     comity_peer *peer = &watch->peer[rank];
-    double silent = now - peer->heard;
+    double silent = now - peer->heard, aside = peer->aside > 0 ? now - peer->aside : 0;
     peer->knocks = peer->knocks && silent < watch->silence;
-    if (!comm->members.present[rank] || peer->leaves || silent < watch->silence / 2)
+    if (peer->said_goodbye)
+      comity_watch_leave(comm, rank, COMITY_CHANGE_LEFT, "said goodbye");
+    peer->said_goodbye = false;
+    if (!comm->members.present[rank] || peer->leaves || fmax(silent, aside) < watch->silence / 2)
       continue;
-    describe(watch, rank, silent, text, sizeof text);
+    bool at_files = silent < watch->silence / 2;
+    describe(watch, rank, at_files ? AT_FILES : SILENT, at_files ? aside : silent, text, sizeof text);
     if (silent >= watch->silence)
       comity_watch_leave(comm, rank, COMITY_CHANGE_LOST, text);
     else if (!peer->stalled && watch->watcher.stalled != NULL)
       watch->watcher.stalled(watch->watcher.self, rank, text);
     peer->stalled = true;
   }
+}
+
+void comity_watch_was_aside(comity_comm *comm, double seconds) {
+  comity_watch *watch = &comm->watch;
+  char text[256];
+  watch->peer[COMITY_COMM_SERVER].doing = watch->doing;
+  describe(watch, COMITY_COMM_SERVER, AT_FILES, seconds, text, sizeof text);
+  if (seconds >= watch->silence / 2 && watch->watcher.stalled != NULL)
+    watch->watcher.stalled(watch->watcher.self, COMITY_COMM_SERVER, text);
 }
 
 /* ----------------------------------------------------------------------------------------------- complaints */
@@ -87,7 +103,7 @@ static void complaint(comity_comm *comm, int from, comity_notice_kind kind, int 
   char text[256];
   bool corrupt = kind == COMITY_NOTICE_CORRUPT;
   int fault = rank == COMITY_COMM_SERVER ? from : rank;
-  if (watch->interrupt || fault <= COMITY_COMM_SERVER || fault >= comm->members.size)
+  if (watch->interrupt || watch->aside || fault <= COMITY_COMM_SERVER || fault >= comm->members.size)
     return; /* the same is said until it is heard, and counts once */
   snprintf(text, sizeof text, "a message of rank %d %s rank %d%s%s", rank,
            corrupt ? "was corrupt at" : "did not come to", from, why[0] == '\0' ? "" : ": ", why);
@@ -180,7 +196,8 @@ static void hear_member(comity_comm *comm, const comity_ear *ear, int from, cons
   }
   bool more = peer->doing.done != notice->doing.done || peer->doing.round != notice->doing.round;
   peer->heard = now;
-  peer->stalled = false;
+  peer->aside = notice->kind != COMITY_NOTICE_ASIDE ? 0 : peer->aside > 0 ? peer->aside : now;
+  peer->stalled = peer->stalled && peer->aside > 0;
   peer->doing = notice->doing;
   note_operation(peer, notice->epoch, notice->sequence, now);
   switch ((comity_notice_kind)notice->kind) {
@@ -195,14 +212,14 @@ static void hear_member(comity_comm *comm, const comity_ear *ear, int from, cons
     peer->knocks = !members->present[from];
     break;
   case COMITY_NOTICE_LEAVE:
-    comity_watch_leave(comm, from, COMITY_CHANGE_LEFT, "said goodbye");
+    peer->said_goodbye = true;
     break;
   default:
     break;
   }
   if (notice->epoch != members->epoch || (!members->present[from] && !peer->knocks))
     tell_group(comm, from); /* it has not heard yet */
-  if (more && watch->expired != NULL && members->present[from])
+  if (more && watch->expired != NULL && !watch->aside && members->present[from])
     watch->expired(watch->expired_self, false);
 }
 
@@ -247,6 +264,7 @@ static void give_signs(comity_comm *comm) {
   const comity_members *members = &comm->members;
   if (!is_server(comm)) {
     comity_notice_kind kind = !members->present[members->rank] ? COMITY_NOTICE_KNOCK
+                              : comm->watch.aside              ? COMITY_NOTICE_ASIDE
                               : comm->watch.misses >= 0        ? COMITY_NOTICE_STUCK
                                                                : COMITY_NOTICE_ALIVE;
     comity_notice_send(comm, members->address[COMITY_COMM_SERVER], kind,
@@ -292,6 +310,8 @@ void comity_watch_tend(comity_comm *comm, double now) {
     watch->next_sign = now + watch->silence / SIGNS;
     watch->news = false;
   }
+  if (watch->aside)
+    return;
   if (is_server(comm)) {
     judge(comm, now);
     ring_alarm(watch, now);

@@ -147,6 +147,8 @@ static void add_ranks(comity_history *history, const comity_record *record) {
   }
 }
 
+bool comity_recorder_is_due(const comity_recorder *recorder) { return comity_clock_now() >= recorder->due; }
+
 comity_status comity_recorder_add(comity_recorder *recorder, const comity_record *record) {
   comity_history *history = &recorder->history;
   COMITY_REQUIRE(record->rank_ledger == NULL || record->ranks == history->ranks, COMITY_ERR_ARG,
@@ -172,7 +174,7 @@ comity_status comity_recorder_add(comity_recorder *recorder, const comity_record
   comity_history_add(history, value);
   add_ranks(history, record);
   recorder->stale = true;
-  return comity_clock_now() >= recorder->due ? write_results(recorder) : COMITY_OK;
+  return comity_recorder_is_due(recorder) ? write_results(recorder) : COMITY_OK;
 }
 
 comity_status comity_recorder_event(comity_recorder *recorder, const comity_event *event) {

@@ -133,13 +133,23 @@ const char *comity_federation_client_name(const comity_federation *federation, s
   return silo->dataset == NULL ? "" : comity_dataset_client_name(silo->dataset, client - silo->first_client);
 }
 
-comity_status comity_federation_load(comity_federation *federation, comity_split split, size_t client,
-                                     comity_examples *examples) {
+/* Whose examples, where to. */
+typedef struct loading {
+  comity_federation *federation;
+  comity_split split;
+  size_t client;
+  comity_examples *examples;
+} loading;
+
+static comity_status load(void *self) {
+  const loading *l = self;
+  comity_federation *federation = l->federation;
+  comity_examples *examples = l->examples;
+  size_t client = l->client;
   const comity_silo *silo = comity_federation_silo(federation, client);
-  COMITY_REQUIRE(silo->dataset != NULL, COMITY_ERR_INTERNAL, "client %zu is not hosted on this rank", client);
   if (federation->own != NULL && federation->own[client] == NULL)
     COMITY_TRY(comity_federation_own_statistics(federation, silo, client, &federation->own[client]));
-  COMITY_TRY(comity_dataset_load(silo->dataset, split, client - silo->first_client, examples));
+  COMITY_TRY(comity_dataset_load(silo->dataset, l->split, client - silo->first_client, examples));
   if (federation->own != NULL) {
     examples->mean = federation->own[client];
     examples->inverse = federation->own[client] + federation->info.width;
@@ -148,4 +158,16 @@ comity_status comity_federation_load(comity_federation *federation, comity_split
     examples->inverse = federation->inverse;
   }
   return COMITY_OK;
+}
+
+/* More than LONG values may take long to read, and no file system is so slow that fewer take longer than the silence. */
+comity_status comity_federation_load(comity_federation *federation, comity_split split, size_t client,
+                                     comity_examples *examples) {
+  enum { LONG = 1 << 20 };
+  loading l = {federation, split, client, examples};
+  COMITY_REQUIRE(comity_federation_silo(federation, client)->dataset != NULL, COMITY_ERR_INTERNAL,
+                 "client %zu is not hosted on this rank", client);
+  return (double)federation->examples[split][client] * (double)federation->info.width > LONG
+             ? comity_comm_aside(federation->comm, load, &l)
+             : load(&l);
 }

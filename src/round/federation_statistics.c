@@ -28,9 +28,17 @@ done:
   return status;
 }
 
-/* One pass over this rank's train examples. A client that cannot be read is left out here as it will be in
- * the rounds. */
-static comity_status add_moments(comity_federation *federation, const float *mean, uint64_t *words) {
+/* One pass over this rank's train examples, work aside. */
+typedef struct pass {
+  comity_federation *federation;
+  const float *mean;
+  uint64_t *words;
+} pass;
+
+/* A client that cannot be read is left out here as it will be in the rounds. */
+static comity_status add_moments(void *pass_of_rank) {
+  const pass *p = pass_of_rank;
+  comity_federation *federation = p->federation;
   int self = comity_comm_participant(federation->comm);
   for (size_t client = 0; client < federation->clients; client++) {
     if (comity_federation_host(federation, client) != self ||
@@ -44,7 +52,7 @@ static comity_status add_moments(comity_federation *federation, const float *mea
       comity_error_clear();
       continue;
     }
-    comity_status status = comity_moments_add(&train, mean, words);
+    comity_status status = comity_moments_add(&train, p->mean, p->words);
     if (status != COMITY_OK)
       return comity_fail_context(status, "%s: client %zu", silo->path, client);
   }
@@ -54,12 +62,13 @@ static comity_status add_moments(comity_federation *federation, const float *mea
 static comity_status take_statistics(comity_federation *federation, uint64_t *words) {
   comity_comm *comm = federation->comm;
   size_t width = federation->info.width;
-  for (int pass = 0; pass < 2; pass++) {
+  for (int second = 0; second < 2; second++) {
+    pass p = {federation, second ? federation->mean : NULL, words};
     memset(words, 0, (COMITY_MOMENTS_WORDS(width)) * sizeof *words);
-    COMITY_TRY(comity_comm_agree(comm, add_moments(federation, pass == 0 ? NULL : federation->mean, words)));
+    COMITY_TRY(comity_comm_agree(comm, comity_comm_aside(comm, add_moments, &p)));
     COMITY_TRY(comity_comm_sum(comm, words, COMITY_MOMENTS_WORDS(width)));
     COMITY_TRY(comity_comm_broadcast(comm, words, (COMITY_MOMENTS_WORDS(width)) * sizeof *words));
-    comity_moments_finish(words, width, pass == 1, pass == 0 ? federation->mean : federation->inverse);
+    comity_moments_finish(words, width, second, second ? federation->inverse : federation->mean);
   }
   return COMITY_OK;
 }

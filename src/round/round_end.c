@@ -32,8 +32,6 @@ comity_status comity_stage_admit(comity_run_state *run) {
 
 comity_status comity_stage_finish(comity_run_state *run) {
   COMITY_TRY(comity_run_save_model(run));
-  comity_status status = run->recorder == NULL ? COMITY_OK : comity_recorder_flush(run->recorder);
-  COMITY_TRY(comity_run_agree(run, status));
   comity_progress_pause(run->progress);
   comity_log(run->logger, COMITY_LOG_INFO, "stopped after round %llu: %s", (unsigned long long)run->round,
              comity_stop_text(run->reason));

@@ -174,6 +174,17 @@ static comity_status come_back(comity_run_state *run, comity_point *point) {
   return COMITY_OK;
 }
 
+/* Who hosts whom now: may read a checkpoint and test examples, so it is work aside. */
+typedef struct rehosting {
+  comity_run_state *run;
+  comity_arrival arrival;
+} rehosting;
+
+static comity_status rehost(void *self) {
+  const rehosting *r = self;
+  return comity_run_rehost(r->run, r->arrival);
+}
+
 /* Go to the point. What is trained of a round that begins for all is forgotten; in one that has begun already, whoever
  * was not there trains nobody until the server says so. */
 static void jump(comity_run_state *run, const comity_point *point, comity_arrival arrival) {
@@ -185,7 +196,7 @@ static void jump(comity_run_state *run, const comity_point *point, comity_arriva
   if (run->begun > complete && !begun)
     comity_run_forget_round(run);
   comity_run_note(run, comity_run_complete(run, complete));
-  comity_run_note(run, comity_run_rehost(run, arrival));
+  comity_run_note(run, comity_comm_aside(run->comm, rehost, &(rehosting){run, arrival}));
   if (begun && run->begun != complete + 1)
     comity_run_note(run, comity_run_begin_round(run, complete + 1, false));
   run->reason = point->value >= COMITY_NEXT_DECIDED ? (comity_stop_reason)(point->value - COMITY_NEXT_DECIDED)

@@ -299,6 +299,18 @@ comity_status comity_run_open_alone(comity_run_state *run) {
 
 /* ------------------------------------------------------------------------------------------------- saving */
 
+/* What only the server has to do before a checkpoint, which may take long: work aside. */
+typedef struct preparation {
+  comity_run_state *run;
+  comity_states *absent; /* the states of clients whose participants are */
+} preparation;
+
+static comity_status prepare_to_save(void *self) {
+  preparation *p = self;
+  COMITY_TRY(comity_run_absent_states(p->run, &p->absent));
+  return p->run->recorder == NULL ? COMITY_OK : comity_recorder_flush(p->run->recorder);
+}
+
 comity_status comity_run_save(comity_run_state *run) {
   double since = comity_clock_now();
   comity_checkpoint checkpoint = {.round = run->round,
@@ -312,37 +324,39 @@ comity_status comity_run_save(comity_run_state *run) {
   comity_status status = COMITY_OK;
   if (comity_federation_is_known(run->federation))
     status = comity_federation_digest(run->federation, &checkpoint.counter[COUNTER_DATA]);
-  comity_states *absent = NULL; /* a server with participants hosts nobody itself */
-  if (status == COMITY_OK)
-    status = comity_run_absent_states(run, &absent);
-  if (status == COMITY_OK && run->recorder != NULL)
-    status = comity_recorder_flush(run->recorder);
+  preparation p = {.run = run}; /* a server with participants hosts nobody itself */
+  if (status == COMITY_OK && comity_comm_is_server(run->comm))
+    status = comity_comm_aside(run->comm, prepare_to_save, &p);
   COMITY_TRY_OR(done, comity_comm_agree(run->comm, status));
   if (run->federation->apart)
-    COMITY_TRY_OR(done, comity_run_states_collect(run, &absent));
-  const comity_states *states = absent != NULL ? absent : run->federation->apart ? NULL : run->states;
+    COMITY_TRY_OR(done, comity_run_states_collect(run, &p.absent));
+  const comity_states *states = p.absent != NULL ? p.absent : run->federation->apart ? NULL : run->states;
   status =
       comity_checkpoint_write(run->comm, run->folder, &checkpoint, states,
                               (size_t)comity_config_integer(run->config, "checkpoint.keep"), run->logger);
 done:
-  comity_states_destroy(&absent);
+  comity_states_destroy(&p.absent);
   comity_run_book(run, COMITY_PHASE_IO, since);
   return status;
 }
 
+static comity_status write_model(void *self) {
+  const comity_run_state *run = self;
+  char *path = comity_text("%s/model.h5", run->folder);
+  comity_model_file file = {.model = run->model,
+                            .parameters = run->global,
+                            .mean = run->federation->mean,
+                            .inverse = run->federation->inverse,
+                            .scale = run->federation->info.scale,
+                            .round = run->round,
+                            .job = run->job};
+  comity_status status = path == NULL ? COMITY_ERR_MEMORY : comity_model_write(path, &file);
+  comity_free(path);
+  COMITY_TRY(status);
+  return comity_recorder_flush(run->recorder);
+}
+
 comity_status comity_run_save_model(comity_run_state *run) {
-  comity_status status = COMITY_OK;
-  if (comity_comm_is_server(run->comm)) {
-    char *path = comity_text("%s/model.h5", run->folder);
-    comity_model_file file = {.model = run->model,
-                              .parameters = run->global,
-                              .mean = run->federation->mean,
-                              .inverse = run->federation->inverse,
-                              .scale = run->federation->info.scale,
-                              .round = run->round,
-                              .job = run->job};
-    status = path == NULL ? COMITY_ERR_MEMORY : comity_model_write(path, &file);
-    comity_free(path);
-  }
-  return comity_comm_agree(run->comm, status);
+  bool server = comity_comm_is_server(run->comm);
+  return comity_run_agree(run, server ? comity_comm_aside(run->comm, write_model, run) : COMITY_OK);
 }

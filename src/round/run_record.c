@@ -61,6 +61,11 @@ void comity_run_reopen_ledger(comity_run_state *run) {
   run->told_start = 0;
 }
 
+static comity_status add_record(void *self) {
+  const comity_run_state *run = self;
+  return comity_recorder_add(run->recorder, &run->record);
+}
+
 static comity_status write_record(comity_run_state *run) {
   comity_record *record = &run->record;
   double share = comity_fixed_to(run->report.share);
@@ -78,7 +83,8 @@ static comity_status write_record(comity_run_state *run) {
     record->bytes += run->ledgers[rank].bytes;
   record->absent_count = run->report.absences;
   record->absent = run->report.absent;
-  comity_status status = comity_recorder_add(run->recorder, record);
+  comity_status status =
+      comity_recorder_is_due(run->recorder) ? comity_comm_aside(run->comm, add_record, run) : add_record(run);
   for (size_t i = 0; i < record->absent_count; i++) {
     if (record->absent[i].status == COMITY_ERR_TIMEOUT && run->enough > 0)
       continue; /* more were asked than are needed: the record says so */

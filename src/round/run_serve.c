@@ -11,6 +11,7 @@ static const double SETTLING = 60; /* seconds in which those that came first set
 comity_comm_options comity_run_comm_options(const comity_config *config) {
   return (comity_comm_options){.collectives = comity_config_text(config, "comm.collectives"),
                                .deadline = comity_config_real(config, "comm.deadline"),
+                               .file_deadline = comity_config_real(config, "comm.file_deadline"),
                                .piece_bytes = (size_t)(comity_config_real(config, "comm.piece") * 1048576.0),
                                .unchecked = !comity_config_flag(config, "comm.checksum")};
 }

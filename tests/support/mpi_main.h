@@ -22,7 +22,7 @@ const char *__asan_default_options(void) { return "detect_leaks=0"; }
 #define MPI_MAIN(group)                                                                                      \
   int main(int argc, char **argv) {                                                                          \
     int failed, worst = 1;                                                                                   \
-    if (MPI_Init(&argc, &argv) != MPI_SUCCESS)                                                               \
+    if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &failed) != MPI_SUCCESS)                          \
       return 1;                                                                                              \
     failed = cmocka_run_group_tests(group, NULL, NULL);                                                      \
     MPI_Allreduce(&failed, &worst, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);                                     \
