@@ -36,7 +36,7 @@ build() {
   # shellcheck disable=SC2086
   smpicc $flags -c "$here/simulated.c" -o "$out/simulated.o"
   # shellcheck disable=SC2086
-  smpicc $flags -include "$here/simulated.h" "$here/scale.c" "$root"/src/comm/*.c "$root"/src/core/{clock,memory,status}.c \
+  smpicc $flags -include "$here/simulated.h" "$here/scale.c" "$root"/src/comm/*.c "$root"/src/core/{clock,memory,nearest,random,status}.c "$root"/src/fault/*.c \
     "$out/simulated.o" -Wl,--wrap=comity_number_word -o "$out/scale" -lm
 }
 
