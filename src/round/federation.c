@@ -104,6 +104,12 @@ bool comity_silo_is_known(const comity_federation *federation, size_t index) {
   return false;
 }
 
+bool comity_federation_knows(const comity_federation *federation, size_t client) {
+  return federation->shared ||
+         comity_silo_is_known(federation,
+                              (size_t)(comity_federation_silo(federation, client) - federation->silo));
+}
+
 bool comity_federation_is_known(const comity_federation *federation) {
   for (size_t i = 0; !federation->shared && i < federation->silos; i++)
     if (!comity_silo_is_known(federation, i))

@@ -114,7 +114,8 @@ COMITY_MUST_CHECK comity_status comity_federation_owners(const comity_federation
  * must be able to read the client. The view is borrowed until the next load. */
 COMITY_MUST_CHECK comity_status comity_federation_load(comity_federation *federation, comity_split split,
                                                        size_t client, comity_examples *examples);
-/* Whether every silo's file was seen at least once. */
+/* Whether the file of this client was seen at least once, and whether every silo's was. */
+bool comity_federation_knows(const comity_federation *federation, size_t client);
 bool comity_federation_is_known(const comity_federation *federation);
 /* A short digest of all clients' numbers of examples: other data rarely have the same. */
 COMITY_MUST_CHECK comity_status comity_federation_digest(const comity_federation *federation,

@@ -11,7 +11,7 @@ static int rank_of(const comity_run_state *run, int participant) {
 /* Its rank is not there and nobody can stand in. */
 static comity_status note_lost(comity_run_state *run, size_t member, int rank) {
   uint32_t client = run->cohort[member];
-  const char *how = run->gone[rank] == NULL ? "not there" : run->gone[rank];
+  const char *how = run->gone[rank] == NULL ? "it was not there when the round began" : run->gone[rank];
   comity_status why = comity_fail(COMITY_ERR_EXCLUDED, "its participant is absent: %s", how);
   return comity_report_absence(&run->report, client, comity_federation_client_name(run->federation, client),
                                rank, why);
@@ -50,6 +50,13 @@ static comity_status find_rest(const comity_run_state *run, rest *left) {
                                   left->owner);
 }
 
+/* Whether somebody can train this client in a round that has begun. When nobody has told of its file yet it had no weight when the round
+ * began, and its silo has come for the first time in the middle of it. */
+static bool is_trainable(const comity_run_state *run, uint32_t client, int owner) {
+  return comity_federation_is_here(run->federation, owner) &&
+         comity_federation_knows(run->federation, client);
+}
+
 /* Members of the cohort that nobody has trained, because their rank was lost or came only now: others train them, or
  * they are absent. Only the server knows what everybody has done, so only it deals in the middle of a round.
  * \param[out] again  somebody has to train again, as run->owner says */
@@ -62,7 +69,7 @@ static comity_status deal_rest(comity_run_state *run, const rest *left, uint64_t
     run->owner[i] = -1;
   for (size_t i = 0; i < left->count; i++) {
     int rank = rank_of(run, left->owner[i]);
-    if (comity_federation_is_here(run->federation, left->owner[i])) {
+    if (is_trainable(run, left->client[i], left->owner[i])) {
       run->owner[left->member[i]] = left->owner[i];
       ++*again;
     } else {
