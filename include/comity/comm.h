@@ -248,6 +248,8 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_link_receive(comity_link *link
                                                                size_t *bytes);
 /** Whether all that was sent is out of the house. */
 COMITY_API bool comity_link_is_idle(comity_link *link);
+/** Whether the other side of a called link ever said anything; true of links over MPI. */
+COMITY_API bool comity_link_has_heard(const comity_link *link);
 /** comity_comm_offer and comity_comm_arrive over a link, which stays good for messages until it is destroyed. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_link_offer(comity_comm *comm, int rank,
                                                              const comity_link *link, const char *host);

@@ -48,6 +48,7 @@ typedef struct comity_address {
   char rendezvous[512]; /* where MPI finds the other side: with Open MPI the URI of an ompi-server */
   char door[1024];      /* comity_door_address */
   char job[128];        /* its name, which is part of what both sides sign */
+  bool done;            /* the job has ended well: nobody is there any more */
   comity_public_key server;
 } comity_address;
 
@@ -76,12 +77,11 @@ typedef struct comity_join_options {
   const comity_public_key *server; /* whom to trust */
   const comity_identity *identity; /* whose public key is in silos.keys */
   const char *data;                /* path of this silo's file */
-  double wait;                     /* seconds for which to call again and again when nobody opens */
 } comity_join_options;
 
 /** Join a server as a silo, take part until the job ends. When options->stop becomes non-zero it leaves, and the others go on.
  *  Not collective; as comity_serve.
- *  \return as comity_run; COMITY_REQUEUE also when it was asked to leave; COMITY_ERR_REFUSED, COMITY_ERR_SERVER,
+ *  \return as comity_run, COMITY_OK also when the job was done before this silo was let in; COMITY_REQUEUE also when it was asked to leave; COMITY_ERR_REFUSED, COMITY_ERR_SERVER,
  *  COMITY_ERR_EXCLUDED, COMITY_ERR_DATA when its file does not fit to the others' */
 COMITY_API COMITY_MUST_CHECK comity_status comity_join(const comity_join_options *join,
                                                        const comity_run_options *options,

@@ -16,11 +16,12 @@ static const char usage[] =
     "  --key FILE        this silo's secret key, made by 'comity keygen'; its public key is in the server's job\n"
     "  --server-key KEY  the server's public key (its line, or a .pub file) as its owner gave it to you; without it the\n"
     "                    one in server.addr is trusted, so that file must have come from the owner unchanged\n"
-    "  --wait SECONDS    for how long to call again when nobody opens (0)\n"
+    "  --wait SECONDS    for how long to look for the server again and again when it is not there (0)\n"
     "  --quiet           print nothing but errors\n"
     "\n"
     "SIGTERM, SIGUSR1 and Ctrl-C: the silo leaves, with exit code 75, and the others go on; it may join again at any\n"
     "time. Lost or killed, it joins again the same way and gets back its place, the model and its clients' states.\n"
+    "Where the job is done already there is nothing to do, and the exit code is 0.\n"
     "\n"
     "  comity join --server server.addr --data hospital-2.h5 --key hospital-2.key --server-key server.key.pub\n";
 
@@ -31,11 +32,8 @@ typedef struct choices {
 } choices;
 
 static comity_status join(const choices *given, const comity_address *address) {
-  comity_join_options options = {.address = address->door,
-                                 .job = address->job,
-                                 .server = &address->server,
-                                 .data = given->data,
-                                 .wait = given->wait};
+  comity_join_options options = {
+      .address = address->door, .job = address->job, .server = &address->server, .data = given->data};
   comity_run_options how = {.terminal = given->quiet ? NULL : stdout, .stop = comity_app_stop()};
   comity_identity *identity = NULL;
   COMITY_TRY(comity_identity_read(given->key, &identity));
@@ -50,6 +48,58 @@ static comity_status read_address(const choices *given, comity_address *address)
   return given->server_key == NULL
              ? COMITY_OK
              : comity_public_key_read("--server-key", given->server_key, &address->server);
+}
+
+/* The server may be starting, or starting again at another address; before there is one, no mpirun can be told of it. */
+static comity_status find_server(const choices *given, double deadline, comity_address *address) {
+  static const double LOOK = 0.2;
+  for (;; comity_clock_sleep(LOOK)) {
+    comity_link *link = NULL;
+    comity_status status = read_address(given, address);
+    if (status == COMITY_OK && !address->done)
+      status = comity_link_call(address->door, &link);
+    comity_link_destroy(&link);
+    if (status == COMITY_OK || comity_clock_now() >= deadline || comity_app_was_signalled())
+      return status;
+  }
+}
+
+/* This process is the one inside. The mpirun around it can only meet the server that it was told of. */
+static comity_status join_from_inside(const choices *given, double deadline) {
+  const char *told = getenv("COMITY_RENDEZVOUS");
+  comity_address address;
+  COMITY_TRY(find_server(given, told != NULL ? 0 : deadline, &address));
+  COMITY_REQUIRE(told == NULL || strcmp(told, address.rendezvous) == 0, COMITY_ERR_SERVER,
+                 "%s: the server has started again meanwhile, at another address", given->server);
+  return join(given, &address);
+}
+
+/* Whether the file names another server than the one that was joined, or says that the job is done. */
+static bool has_moved(const choices *given, const comity_address *address) {
+  comity_address now;
+  if (read_address(given, &now) == COMITY_OK)
+    return now.done || strcmp(now.rendezvous, address->rendezvous) != 0;
+  comity_error_clear();
+  return false;
+}
+
+static int join_from_outside(const choices *given, double deadline, int argc, char **argv) {
+  const int gone = comity_status_exit_code(COMITY_ERR_SERVER);
+  comity_address address;
+  int code;
+  do {
+    comity_status status = find_server(given, deadline, &address);
+    if (status != COMITY_OK)
+      return comity_app_fail(status);
+    comity_error_clear();
+    if (address.done) {
+      fprintf(stderr, "comity: the job at %s has ended\n", given->server);
+      return 0;
+    }
+    code = comity_app_launch(address.rendezvous, argc, argv);
+  } while (code == gone && !comity_app_was_signalled() &&
+           (comity_clock_now() < deadline || has_moved(given, &address)));
+  return code;
 }
 
 static int read_options(int argc, char **argv, choices *given) {
@@ -90,18 +140,15 @@ static int read_options(int argc, char **argv, choices *given) {
 
 int comity_app_join(int argc, char **argv) {
   choices given = {0};
-  comity_address address;
   int code = read_options(argc, argv, &given);
   if (code >= 0)
     return code;
-  comity_status status = read_address(&given, &address);
-  if (status != COMITY_OK)
-    return comity_app_fail(status);
+  double deadline = comity_clock_now() + given.wait;
   if (!comity_app_is_launched())
-    return comity_app_launch(address.rendezvous, argc, argv);
-  status = comity_app_begin(&argc, &argv, true);
+    return join_from_outside(&given, deadline, argc, argv);
+  comity_status status = comity_app_begin(&argc, &argv, true);
   if (status == COMITY_OK)
-    status = join(&given, &address);
+    status = join_from_inside(&given, deadline);
   comity_app_leave(status);
 }
 

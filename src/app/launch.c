@@ -24,6 +24,8 @@ bool comity_app_is_launched(void) {
 
 static volatile sig_atomic_t signals; /* that came */
 
+bool comity_app_was_signalled(void) { return signals > 0; }
+
 static void count_signal(int number) {
   (void)number;
   signals = signals + 1;
@@ -149,6 +151,8 @@ static int launch(const char *folder, const char *uri, int argc, char **argv) {
                                         "1",
                                         "--enable-recovery",
                                         "--oversubscribe",
+                                        "--bind-to", /* or all that are on one host share its first core */
+                                        "none",
                                         "--mca",
                                         "oob_tcp_keepalive_time",
                                         "0",

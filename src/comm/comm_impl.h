@@ -292,6 +292,7 @@ COMITY_MUST_CHECK comity_status comity_wire_receive(comity_wire *wire, size_t mo
 /* Send on what is still waiting. */
 COMITY_MUST_CHECK comity_status comity_wire_push(comity_wire *wire);
 bool comity_wire_is_idle(const comity_wire *wire);
+bool comity_wire_has_heard(const comity_wire *wire);
 void comity_wire_destroy(comity_wire **wire);
 /* wire: taken, also on failure. */
 COMITY_MUST_CHECK comity_status comity_link_of_wire(comity_wire *wire, comity_link **link);

@@ -137,6 +137,10 @@ bool comity_link_is_idle(comity_link *link) {
   return link->parcels == NULL;
 }
 
+bool comity_link_has_heard(const comity_link *link) {
+  return link->wire == NULL || comity_wire_has_heard(link->wire);
+}
+
 /* Disconnecting would wait for the other end, so the communicator stays until the process ends, and so does what may still
  * be on its way. */
 void comity_link_destroy(comity_link **link) {

@@ -19,6 +19,7 @@ struct comity_wire {
   size_t out_count;
   uint8_t head[HEAD], *in; /* the message that is coming in: `got` of its head and (length) bytes are there */
   size_t got, length;
+  bool heard; /* anything at all */
 };
 
 comity_status comity_wire_new(int handle, comity_wire **wire) {
@@ -59,6 +60,8 @@ comity_status comity_wire_push(comity_wire *wire) {
 
 bool comity_wire_is_idle(const comity_wire *wire) { return wire->out_count == 0; }
 
+bool comity_wire_has_heard(const comity_wire *wire) { return wire->heard; }
+
 comity_status comity_wire_send(comity_wire *wire, const void *data, size_t bytes) {
   uint8_t *out;
   COMITY_REQUIRE(bytes + wire->out_count <= MOST_WAITING, COMITY_ERR_COMM, "the other side takes nothing in");
@@ -76,9 +79,10 @@ comity_status comity_wire_send(comity_wire *wire, const void *data, size_t bytes
 }
 
 /* At most `count` bytes. *got: 0 = none are there yet. */
-static comity_status pull(const comity_wire *wire, uint8_t *bytes, size_t count, size_t *got) {
+static comity_status pull(comity_wire *wire, uint8_t *bytes, size_t count, size_t *got) {
   ssize_t came = recv(wire->socket, bytes, count, MSG_DONTWAIT);
   *got = came > 0 ? (size_t)came : 0;
+  wire->heard |= came > 0;
   COMITY_REQUIRE(came > 0 || (came < 0 && later()), COMITY_ERR_COMM, "the connection was lost%s%s",
                  came < 0 ? ": " : "", came < 0 ? strerror(errno) : "");
   return COMITY_OK;

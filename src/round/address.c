@@ -5,13 +5,13 @@
 
 #include <string.h>
 
-static const char first_line[] = "comity-server 1";
+static const char first_line[] = "comity-server 1", done_line[] = "\ndone\n";
 
 comity_status comity_address_write(const char *path, const comity_address *address) {
   char key[COMITY_KEY_LINE_BYTES];
   comity_public_key_line(&address->server, key);
-  char *text = comity_text("%s\njob %s\nkey %s\nrendezvous %s\ndoor %s\n", first_line, address->job, key,
-                           address->rendezvous, address->door);
+  char *text = comity_text("%s\njob %s\nkey %s\nrendezvous %s\ndoor %s%s", first_line, address->job, key,
+                           address->rendezvous, address->door, address->done ? done_line : "\n");
   if (text == NULL)
     return COMITY_ERR_MEMORY;
   comity_status status = comity_file_write(path, text, strlen(text));
@@ -45,6 +45,7 @@ static comity_status parse(const char *path, const char *text, comity_address *a
   COMITY_TRY(part_of(path, text, "key", key, sizeof key));
   COMITY_TRY(part_of(path, text, "rendezvous", address->rendezvous, sizeof address->rendezvous));
   COMITY_TRY(part_of(path, text, "door", address->door, sizeof address->door));
+  address->done = strstr(text, done_line) != NULL;
   return comity_public_key_parse(path, key, &address->server);
 }
 

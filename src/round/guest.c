@@ -125,13 +125,14 @@ static comity_status take_data(const comity_guests *guests, comity_guest *guest,
 
 static comity_status welcome(const comity_guests *guests, comity_guest *guest, double now) {
   const comity_run_state *run = guests->run;
+  uint64_t spared = run->at.round > run->spared ? run->at.round : run->spared;
   comity_message message = {0}, states = {0};
   comity_status status = comity_federation_welcome(run->federation, run->job, run->round, &message);
   if (status == COMITY_OK)
     status = comity_run_states_pack(run, guest->rank - 1, &states);
   if (status == COMITY_OK)
-    status =
-        comity_mail_send(guest->link, guest->session, COMITY_MAIL_WELCOME, 0, message.bytes, message.length);
+    status = comity_mail_send(guest->link, guest->session, COMITY_MAIL_WELCOME, (uint32_t)spared,
+                              message.bytes, message.length);
   if (status == COMITY_OK)
     status =
         comity_mail_send(guest->link, guest->session, COMITY_MAIL_STATES, 0, states.bytes, states.length);

@@ -108,12 +108,19 @@ static void tell_refused(comity_guests *guests, const comity_guest *guest, doubl
 
 /* ------------------------------------------------------------------------------------------ going and coming */
 
+/* Silos look whether the server is there before they start. */
+static bool only_looked(const comity_guest *guest, comity_status status) {
+  return guest->step == COMITY_GUEST_HELLO && status == COMITY_ERR_COMM &&
+         !comity_link_has_heard(guest->link);
+}
+
 void comity_guests_send_away(comity_guests *guests, comity_guest *guest, comity_status status) {
   char kept[512];
   snprintf(kept, sizeof kept, "%s", comity_error_message());
   comity_guest_tell_sorry(guest, status);
   status = comity_fail(status, "%s", kept);
-  tell_refused(guests, guest, comity_clock_now());
+  if (!only_looked(guest, status))
+    tell_refused(guests, guest, comity_clock_now());
   comity_error_clear();
   comity_guest_clear(guest);
 }
@@ -289,12 +296,27 @@ bool comity_guests_want_in(const comity_guests *guests) {
   return false;
 }
 
-/* Whoever is still on the way need not come. */
-void comity_guests_say_end(comity_guests *guests) {
+/* What was said goes out before this process ends, if the others take it in. */
+static void let_out(const comity_guests *guests) {
+  static const double MOMENT = 0.3;
+  bool idle = false;
+  for (double end = comity_clock_now() + MOMENT; !idle && comity_clock_now() < end;) {
+    idle = true;
+    for (size_t i = 0; i < guests->count; i++)
+      idle = idle && (guests->guest[i].rank == 0 || comity_link_is_idle(guests->guest[i].link));
+    if (!idle)
+      comity_clock_sleep(1e-3);
+  }
+}
+
+/* Whoever is still on the way need not come, or only to another server. */
+void comity_guests_say_end(comity_guests *guests, comity_status status) {
   for (size_t i = 0; guests != NULL && i < guests->count; i++) {
     comity_guest *guest = &guests->guest[i];
-    if (guest->rank > 0 &&
-        comity_mail_send(guest->link, guest->session, COMITY_MAIL_END, 0, NULL, 0) != COMITY_OK)
+    if (guest->rank > 0 && comity_mail_send(guest->link, guest->session, COMITY_MAIL_END, (uint32_t)status,
+                                            NULL, 0) != COMITY_OK)
       comity_error_clear();
   }
+  if (guests != NULL)
+    let_out(guests);
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const double SOON = 30, SETUP = 300, GOODBYE = 1;
+static const double SOON = 30, GOODBYE = 1;
 
 typedef struct newcomer {
   const comity_join_options *join; /* NULL: the server started this process */
@@ -14,6 +14,7 @@ typedef struct newcomer {
   comity_session *session;
   comity_config *config;
   double patience; /* seconds that the server may say nothing */
+  bool too_late;   /* the job is done */
   comity_run_state run;
 } newcomer;
 
@@ -48,13 +49,15 @@ static comity_status expect_bytes(const newcomer *n, uint8_t *bytes, size_t coun
 }
 
 /* What the server says instead of what was expected. */
-static comity_status unexpected(const comity_mail *mail, const char *what) {
+static comity_status unexpected(newcomer *n, const comity_mail *mail, const char *what) {
   if (mail->kind == COMITY_MAIL_SORRY)
     return comity_fail(mail->value == COMITY_ERR_DATA ? COMITY_ERR_DATA : COMITY_ERR_EXCLUDED,
                        "the server does not let this process in: %.*s",
                        (int)(mail->count < 300 ? mail->count : 300), (const char *)mail->bytes);
-  if (mail->kind == COMITY_MAIL_END)
-    return comity_fail(COMITY_ERR_SERVER, "the job has ended");
+  if (mail->kind == COMITY_MAIL_END) {
+    n->too_late = mail->value == COMITY_OK;
+    return comity_fail(COMITY_ERR_SERVER, "the server has ended");
+  }
   return comity_fail(COMITY_ERR_COMM, "the server sent a letter of kind %u instead of the %s", mail->kind,
                      what);
 }
@@ -73,7 +76,7 @@ static comity_status expect(newcomer *n, comity_mail_kind kind, const char *what
       return COMITY_OK;
     comity_status status = mail->kind == COMITY_MAIL_WAIT
                                ? comity_mail_send(n->link, n->session, COMITY_MAIL_WAIT, 0, NULL, 0)
-                               : unexpected(mail, what);
+                               : unexpected(n, mail, what);
     comity_mail_clear(mail);
     COMITY_TRY(status);
     deadline = comity_clock_now() + n->patience;
@@ -101,16 +104,6 @@ static comity_status meet(newcomer *n) {
     comity_link_destroy(&n->link);
     n->link = link;
   }
-  return status;
-}
-
-/* The server may just be starting. */
-static comity_status call(newcomer *n) {
-  double deadline = comity_clock_now() + n->join->wait;
-  comity_status status;
-  while ((status = comity_link_call(n->join->address, &n->link)) != COMITY_OK &&
-         comity_clock_now() < deadline && (n->options->stop == NULL || *n->options->stop == 0))
-    comity_clock_sleep(0.2);
   return status;
 }
 
@@ -175,11 +168,14 @@ static comity_status set_up(newcomer *n) {
   comity_welcome welcome = {0};
   COMITY_TRY(expect(n, COMITY_MAIL_WELCOME, "welcome", &mail));
   comity_status status = comity_welcome_read(mail.bytes, mail.count, &welcome);
+  uint64_t spared = mail.value;
   comity_mail_clear(&mail);
   if (status == COMITY_OK)
     status = comity_run_join(&n->run, &welcome, n->join == NULL ? NULL : n->join->data);
   comity_welcome_clear(&welcome);
   COMITY_TRY(status);
+  comity_faults_resume(n->run.faults,
+                       spared); /* whom a schedule killed it does not kill again when he is back */
   COMITY_TRY(expect(n, COMITY_MAIL_STATES, "states of its clients", &mail));
   comity_parts parts = {.at = mail.bytes, .end = mail.bytes + mail.count};
   status = comity_run_states_take(&n->run, &parts);
@@ -201,7 +197,7 @@ static comity_status come_in(newcomer *n) {
   if (n->join == NULL) {
     COMITY_TRY(comity_link_parent(&n->link));
   } else {
-    COMITY_TRY(call(n));
+    COMITY_TRY(comity_link_call(n->join->address, &n->link));
     COMITY_TRY(shake_hands(n));
     COMITY_TRY(meet(n));
   }
@@ -251,7 +247,7 @@ static comity_status take_part(newcomer *n) {
 }
 
 static comity_status come(newcomer *n, comity_run_result *result) {
-  n->patience = SETUP;
+  n->patience = SOON;
   n->run.options = n->options;
   n->run.leaves_alone = n->join != NULL;
   n->run.start = comity_clock_now();
@@ -260,6 +256,8 @@ static comity_status come(newcomer *n, comity_run_result *result) {
   comity_status status = come_in(n);
   if (status == COMITY_OK)
     status = take_part(n);
+  else if (n->too_late)
+    status = COMITY_OK;
   if (n->run.federation != NULL)
     status = comity_run_finish(&n->run, status, result);
   comity_session_destroy(&n->session);

@@ -63,7 +63,7 @@ static comity_status run_all(comity_run_state *run) {
 }
 
 comity_status comity_run_finish(comity_run_state *run, comity_status status, comity_run_result *result) {
-  comity_guests_say_end(run->guests);
+  comity_guests_say_end(run->guests, status);
   if (run->progress != NULL)
     comity_progress_pause(run->progress);
   if ((status == COMITY_OK || status == COMITY_REQUEUE) && run->recorder != NULL &&

@@ -91,6 +91,7 @@ comity_status comity_run_resume_faults(comity_run_state *run) {
     return COMITY_OK;
   uint64_t reached = comity_comm_is_server(run->comm) ? rounds_begun(run->folder) : 0;
   COMITY_TRY(comity_comm_broadcast(run->comm, &reached, sizeof reached));
+  run->spared = reached;
   comity_faults_resume(run->faults, reached);
   if (reached > 0)
     comity_log(run->logger, COMITY_LOG_WARN,

@@ -86,6 +86,7 @@ typedef struct comity_run_state {
   bool *dropped;                       /* (want) absent by schedule */
   double total_weight;
   comity_faults *faults; /* by schedule; NULL = none */
+  uint64_t spared;       /* up to this round they strike nobody: an earlier start of the job reached it */
   bool only_checks;      /* nothing will be trained */
 
   comity_point at;       /* the stage in hand, its round, and what comes after that */
@@ -307,7 +308,7 @@ void comity_guests_acquaint(comity_guests *guests);
 /* Events from before there was a record. */
 COMITY_MUST_CHECK comity_status comity_guests_record_early(comity_guests *guests);
 /* The run has ended. Accepts NULL. */
-void comity_guests_say_end(comity_guests *guests);
+void comity_guests_say_end(comity_guests *guests, comity_status status);
 /* Numbers of examples and statistics, as the server has them now, to everybody. Collective. */
 COMITY_MUST_CHECK comity_status comity_run_share_news(comity_run_state *run);
 /* Whether members may come that were not there at the start: the same on all ranks. */

@@ -18,22 +18,26 @@ comity_comm_options comity_run_comm_options(const comity_config *config) {
 
 /* ----------------------------------------------------------------------------------------------- the address */
 
-static comity_status publish(const comity_run_state *run, const comity_serve_options *serve) {
-  comity_guests *guests = run->guests;
+static comity_status write_address(const comity_run_state *run, const comity_serve_options *serve,
+                                   bool done) {
+  const comity_guests *guests = run->guests;
   char *path = comity_text("%s/%s", run->folder, COMITY_ADDRESS_FILE);
-  comity_address address = {.server = *comity_identity_public(guests->identity)};
+  comity_address address = {.server = *comity_identity_public(guests->identity), .done = done};
   snprintf(address.rendezvous, sizeof address.rendezvous, "%s", serve->rendezvous);
   snprintf(address.door, sizeof address.door, "%s", comity_door_address(guests->door));
   snprintf(address.job, sizeof address.job, "%s", serve->job);
   comity_status status = path == NULL ? COMITY_ERR_MEMORY : comity_address_write(path, &address);
-  if (status == COMITY_OK)
-    comity_log(
-        run->logger, COMITY_LOG_INFO,
-        "%zu silos may join; the address that they need is in %s:\n  comity join --server %s --data FILE "
-        "--key FILE",
-        guests->key_count, path, path);
   comity_free(path);
   return status;
+}
+
+static comity_status publish(const comity_run_state *run, const comity_serve_options *serve) {
+  COMITY_TRY(write_address(run, serve, false));
+  comity_log(run->logger, COMITY_LOG_INFO,
+             "%zu silos may join; the address that they need is in %s/%s:\n  comity join --server %s/%s "
+             "--data FILE --key FILE",
+             run->guests->key_count, run->folder, COMITY_ADDRESS_FILE, run->folder, COMITY_ADDRESS_FILE);
+  return COMITY_OK;
 }
 
 /* ------------------------------------------------------------------------------------------ before the rounds */
@@ -145,6 +149,8 @@ comity_status comity_serve(const comity_config *config, const comity_serve_optio
   comity_status status = prepare(&run, serve);
   if (status == COMITY_OK)
     status = run_all(&run);
+  if (status == COMITY_OK) /* silos that come now need not wait for another server */
+    status = write_address(&run, serve, true);
   if (run.comm != NULL)
     status = comity_run_finish(&run, status, result);
   return status;
