@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # chaos.sh [JOBS [FIRST [AT_ONCE]]]: many short jobs in which ranks are killed, abort, exit, hang or are late, messages are corrupt and
-# clients are dropped, at random moments; see chaos.py. The long mode is the same with thousands of jobs: chaos.sh 2000 1000.
+# clients are dropped, at random moments; see chaos/. The long mode is the same with thousands of jobs: chaos.sh 2000 1000.
 source "$COMITY_SOURCE_DIR/tests/e2e/common.sh"
 "$MPIEXEC" --version 2>&1 | grep -qi 'open.mpi\|openrte' || skip "only Open MPI's mpirun lets ranks survive others"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
@@ -10,5 +10,5 @@ ulimit -c 0
 once_failed=(3 18 52 95 120 146 188)
 faults=200 # that CI has to see
 [[ $# -eq 0 ]] || faults=0 once_failed=()
-python3 "$COMITY_SOURCE_DIR/tests/fault/chaos.py" --folder "$work" --jobs "${1:-60}" --first "${2:-1}" --at-once "${3:-4}" \
+python3 -B "$COMITY_SOURCE_DIR/tests/fault/chaos" mpirun --folder "$work" --jobs "${1:-60}" --first "${2:-1}" --at-once "${3:-4}" \
   --faults $faults "${once_failed[@]}"

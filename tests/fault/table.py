@@ -2,20 +2,25 @@
 an undisturbed one, on four ranks with comm.silence=0.5, and whether the model was that of the undisturbed run."""
 import argparse
 import os
+import shutil
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 
-import chaos
+sys.path.insert(0, str(Path(__file__).parent / "chaos"))
+from comity import Trouble, events, model, records, schedule
+from jobs import SERVER
+from mpirun import launch, prepare
 
-chaos.SILENCE = 0.5
 STAGES = ["train", "report", "sum", "announce", "evaluate", "record", "save", "between"]
 ROUND = 5
 # Name, entry of the schedule for a rank and a stage, whom it strikes, and what is seen.
 KINDS = [
     ("killed (SIGKILL)", "kill", 2), ("crashes (SIGABRT)", "abort", 2), ("ends by itself", "exit", 2),
     ("hangs for ever", "stop", 2), ("hangs for 1 s, comes back", "stop for 1 s", 2), ("hangs for 0.2 s", "stop for 0.2 s", 2),
-    ("server killed, job restarted", "kill", chaos.SERVER), ("server hangs, job restarted", "stop", chaos.SERVER),
+    ("server killed, job restarted", "kill", SERVER), ("server hangs, job restarted", "stop", SERVER),
 ]
 SEEN = ("lost", "rejoined", "corrupt", "stalled", "asked_again", "repeated", "resumed")
 
@@ -26,7 +31,7 @@ def entry(kind, rank, stage):
 
 
 class TableJob:
-    """As chaos.Job, for chaos.launch."""
+    """As a job of the chaos test, for its launch."""
 
     ranks, tcp, job_only = 4, False, []
     settings = ["data.path=data.h5", "checkpoint.every=1", "comm.silence=0.5"]
@@ -40,25 +45,23 @@ class TableJob:
 
 def seconds_of(folder):
     """Of all rounds, on the server."""
-    return sum(record["seconds"]["total"] for record in chaos.lines(f"{folder}/metrics.jsonl"))
+    return sum(record["seconds"]["total"] for record in records(folder))
 
 
-def one(folder, schedule, server):
-    settings = [f"faults.schedule={chaos.json.dumps(schedule)}"] if schedule else []
-    since = chaos.time.monotonic()
-    code, said = chaos.launch(TableJob(server), folder, settings, 2 if server else 0)
-    wall = chaos.time.monotonic() - since
+def one(folder, entries, server):
+    since = time.monotonic()
+    code, said = launch(TableJob(server), folder, schedule(entries), 2 if server else 0)
+    wall = time.monotonic() - since
     if code != 0:
-        raise chaos.Trouble(f"{schedule}: ended with {code}: {said}")
-    seen = [event["kind"] for event in chaos.lines(f"{folder}/events.jsonl") if event["kind"] in SEEN[:-1] or event["round"] > 0]
-    model = chaos.comity("inspect", "--hash", f"{folder}/model.h5")
-    seconds = seconds_of(folder)
-    chaos.shutil.rmtree(folder)
-    return wall if server else seconds, model, seen
+        raise Trouble(f"{entries}: ended with {code}: {said}")
+    seen = [event["kind"] for event in events(folder, *SEEN) if event["kind"] in SEEN[:-1] or event["round"] > 0]
+    found, seconds = model(folder), seconds_of(folder)
+    shutil.rmtree(folder)
+    return wall if server else seconds, found, seen
 
 
-def several(name, schedule, server, times):
-    return [one(f"{name}-{i}", schedule, server) for i in range(times)]
+def several(name, entries, server, times):
+    return [one(f"{name}-{i}", entries, server) for i in range(times)]
 
 
 def main():
@@ -69,10 +72,10 @@ def main():
     parser.add_argument("--rows", default="1-9", help="FIRST-LAST of the table")
     given = parser.parse_args()
     os.chdir(given.folder)
-    chaos.prepare()
+    prepare()
     rows = [(name, [(stage, [entry(kind, rank, stage)]) for stage in STAGES]
-             + ([("regroup", ["kill rank 1 round 5 sum", entry(kind, rank, "regroup")])] if rank != chaos.SERVER else []),
-             rank == chaos.SERVER) for name, kind, rank in KINDS]
+             + ([("regroup", ["kill rank 1 round 5 sum", entry(kind, rank, "regroup")])] if rank != SERVER else []),
+             rank == SERVER) for name, kind, rank in KINDS]
     rows.append(("a message in a hundred corrupt", [("any", ["corrupt 0.01"])], False))
     first, last = map(int, given.rows.split("-"))
     rows = rows[first - 1:last]
@@ -80,8 +83,8 @@ def main():
         calm = {server: several(f"calm-{server}", [], server, given.times) for server in (False, True)}
         cells = {}
         for row, (_, schedules, server) in enumerate(rows):
-            for stage, schedule in schedules:
-                cells[row, stage] = pool.submit(several, f"row{row}-{stage}", schedule, server, given.times)
+            for stage, entries in schedules:
+                cells[row, stage] = pool.submit(several, f"row{row}-{stage}", entries, server, given.times)
         print(f"| | {' | '.join(STAGES)} | in a recovery | model | events |")
         print(f"| --- {'| ---: ' * (len(STAGES) + 1)}| --- | --- |")
         for row, (name, schedules, server) in enumerate(rows):
