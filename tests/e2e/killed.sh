@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# SIGKILL at random moments, resumed until done, sometimes on other ranks: the model is that of an undisturbed run.
+# SIGKILL at random moments, most of them a few rounds after the start, resumed until done, sometimes on other ranks: the model is that of an undisturbed run.
 source "$(dirname "$0")/common.sh"
 "$COMITY" data generate blobs --clients 12 --examples 200 --features 40 --classes 5 --separation 2 --seed 5 --out data.h5 >/dev/null
 cat >job.yaml <<'YAML'
@@ -21,9 +21,11 @@ for attempt in $(seq 1 60); do
   ranks=$((1 + RANDOM % 4))
   setsid "$MPIRUN" "$MPIEXEC" $ranks "$COMITY" train job.yaml run.dir=killed --resume --quiet &
   group=$!
-  sleep "0.$((RANDOM % 8 + 2))"
+  until=$((kills % 4 == 0 ? 0 : $(rounds killed) + 1 + RANDOM % 4))
+  while kill -0 $group 2>/dev/null && [[ $(rounds killed) -lt $until ]]; do sleep 0.01; done
+  sleep "0.0$((RANDOM % 10))"
   if kill -0 $group 2>/dev/null; then
-    pkill -KILL -f "train job.yaml run.dir=killed" || true
+    pkill -KILL -s $group || true
     kills=$((kills + 1))
     wait $group 2>/dev/null || true
   else
@@ -31,7 +33,7 @@ for attempt in $(seq 1 60); do
   fi
   [[ $kills -ge 8 ]] && break
 done
-[[ $kills -ge 1 ]] || fail "the job was too short to be killed"
+[[ $kills -ge 4 && $(rounds killed) -ge 3 ]] || fail "only $kills kills, the last in round $(rounds killed)"
 run 2 train job.yaml run.dir=killed --resume --quiet
 [[ $("$COMITY" inspect --hash killed/model.h5) == "$reference" ]] || fail "other bits after $kills kills"
 [[ $(wc -l <killed/metrics.jsonl) -eq 60 ]] || fail "records missing or doubled after $kills kills"

@@ -49,8 +49,8 @@ for model in dense conv; do
     dead=dead-$model-$algorithm
     "$MPIRUN" "$MPIEXEC" 3 "$COMITY" train $model.yaml "${settings[@]}" server.rounds=1000000 run.dir=$dead --quiet 2>/dev/null &
     job=$!
-    for _ in $(seq 200); do
-      compgen -G "$dead/checkpoint-????????" >/dev/null && break
+    until compgen -G "$dead/checkpoint-????????" >/dev/null; do
+      kill -0 $job 2>/dev/null || fail "$dead: the job ended before its first checkpoint"
       sleep 0.05
     done
     pkill -KILL -f "train $model.yaml .*run.dir=$dead" || fail "nothing to kill"

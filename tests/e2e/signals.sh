@@ -7,18 +7,16 @@ data: {path: data.h5}
 model: {preset: mlp, hidden: [64]}
 algorithm: {name: scaffold}
 train: {epochs: 5, batch: 5, learning_rate: 0.02}
-server: {rounds: 30}
+server: {rounds: 1000000} # only a signal ends it
 checkpoint: {every: 0}
 run: {progress: none}
 YAML
-run 2 train job.yaml run.dir=whole --quiet
-reference=$("$COMITY" inspect --hash whole/model.h5)
 for signal in TERM USR1 INT; do
   for target in server participant; do
     run 2 train job.yaml run.dir=$signal-$target --quiet 2>message &
     job=$!
-    for _ in $(seq 100); do # until the first round is recorded
-      [[ -s $signal-$target/metrics.jsonl ]] && break
+    until [[ $(rounds $signal-$target) -ge 1 ]]; do
+      kill -0 $job 2>/dev/null || fail "the job ended before any signal: $(cat message)"
       sleep 0.05
     done
     pids=($(pgrep -f "^$COMITY train job.yaml run.dir=$signal-$target" | sort -n))
@@ -28,10 +26,11 @@ for signal in TERM USR1 INT; do
     wait $job || code=$?
     [[ $code -eq 75 ]] || { cat message; fail "SIG$signal to the $target: exit code $code, expected 75"; }
     grep -q -- '--resume' message || fail "the message does not say how to go on: $(cat message)"
-    rounds=$(wc -l <$signal-$target/metrics.jsonl)
-    [[ $rounds -lt 30 ]] || fail "the signal came too late to test anything"
-    run 3 train job.yaml run.dir=$signal-$target --resume --quiet
-    [[ $("$COMITY" inspect --hash $signal-$target/model.h5) == "$reference" ]] || fail "other bits after SIG$signal"
-    echo "SIG$signal to the $target after round $rounds: exit code 75, same bits after resuming"
+    done=$(rounds $signal-$target)
+    run 3 train job.yaml run.dir=$signal-$target server.rounds=$((done + 5)) --resume --quiet
+    run 2 train job.yaml run.dir=whole-$signal-$target server.rounds=$((done + 5)) --quiet
+    [[ $("$COMITY" inspect --hash $signal-$target/model.h5) == $("$COMITY" inspect --hash whole-$signal-$target/model.h5) ]] ||
+      fail "other bits after SIG$signal"
+    echo "SIG$signal to the $target after round $done: exit code 75, same bits after resuming"
   done
 done

@@ -41,8 +41,8 @@ attempt() {
   rm -f "$notes"/code.*
   local launch=("$MPIRUN" "$MPIEXEC" "$ranks")
   [[ $ranks -gt 0 ]] || launch=()
-  timeout -k 2 20 "${launch[@]}" "$each" "$@" >"$notes/out" 2>"$notes/err" || got=$?
-  [[ $got -ne 124 && $got -ne 137 ]] || complain "did not end within 20 seconds"
+  timeout -k 2 60 "${launch[@]}" "$each" "$@" >"$notes/out" 2>"$notes/err" || got=$?
+  [[ $got -ne 124 && $got -ne 137 ]] || complain "did not end within 60 seconds"
   local left=("$notes"/code.*)
   [[ ${#left[@]} -eq $((ranks > 0 ? ranks : 1)) ]] || complain "only ${#left[@]} ranks came to an end by themselves"
   for file in "${left[@]}"; do
@@ -394,7 +394,7 @@ cat >"$notes/hang.sh" <<'SH'
 #!/bin/sh
 [ "${OMPI_COMM_WORLD_RANK:-$PMI_RANK}" = "$HANGS" ] || exec "$COMITY" "$@"
 "$COMITY" "$@" &
-sleep 1
+until [ -s new/metrics.jsonl ]; do sleep 0.1; done
 kill -STOP $!
 wait $!
 SH
@@ -402,7 +402,7 @@ chmod +x "$notes/hang.sh"
 hangs() {
   local got=0
   cases=$((cases + 1)) ranks=3 command="train, rank $1 hangs"
-  HANGS=$1 timeout -k 2 20 "$MPIRUN" "$MPIEXEC" 3 "$notes/hang.sh" train job.yaml server.rounds=1000000 evaluate.every=0 checkpoint.every=0 \
+  HANGS=$1 timeout -k 2 60 "$MPIRUN" "$MPIEXEC" 3 "$notes/hang.sh" train job.yaml server.rounds=1000000 evaluate.every=0 checkpoint.every=0 \
     comm.silence=2 round.min_participants=2 --quiet >"$notes/out" 2>"$notes/err" || got=$?
   [[ $got -eq $2 ]] || complain "exit code $got, expected $2"
   says "$3"
@@ -433,7 +433,7 @@ set +o pipefail
 killed_by_mpirun() {
   local got=0
   cases=$((cases + 1)) ranks=3 command="${*:2}"
-  env -u OMPI_MCA_orte_abort_on_non_zero_status timeout 20 "$MPIRUN" "$MPIEXEC" 3 "$COMITY" "${@:2}" >"$notes/out" 2>"$notes/err" || got=$?
+  env -u OMPI_MCA_orte_abort_on_non_zero_status timeout 60 "$MPIRUN" "$MPIEXEC" 3 "$COMITY" "${@:2}" >"$notes/out" 2>"$notes/err" || got=$?
   [[ $got -eq $1 ]] || complain "mpirun ended with exit code $got, expected $1"
 }
 killed_by_mpirun 64 train

@@ -35,8 +35,11 @@ static void send(comity_comm *comm, int to, comity_notice notice, uint8_t bits, 
 /* Until all that was sent has come. */
 static void meet(comity_comm *comm) {
   MPI_Barrier(MPI_COMM_WORLD);
-  for (double end = comity_clock_now() + 0.05; comity_clock_now() < end; comity_clock_sleep(1e-3))
+  double end = comity_clock_now() + 0.05;
+  for (int times = 0; times < 40 || comity_clock_now() < end; times++) {
     comity_watch_tend(comm, comity_clock_now());
+    comity_clock_sleep(1e-3);
+  }
   MPI_Barrier(MPI_COMM_WORLD);
 }
 

@@ -2,6 +2,7 @@
 #include "dataset_support.h"
 
 #include <math.h>
+#include <time.h>
 
 static void values_of_every_type_survive_the_file(void **state) {
   const place *p = *state;
@@ -288,11 +289,10 @@ static void a_hundred_thousand_clients_open_at_once(void **state) {
   }
   assert_ok(comity_dataset_writer_commit(writer));
   comity_dataset_writer_destroy(&writer);
-  double start = comity_clock_now();
+  clock_t start = clock(); /* processor time: others may be at work, too */
   comity_dataset *dataset = NULL;
   assert_ok(comity_dataset_open(p->path, NULL, &dataset));
-  double seconds = comity_clock_now() - start;
-  assert_true(seconds < 0.2);
+  assert_true((double)(clock() - start) / CLOCKS_PER_SEC < 0.2);
   assert_int_equal(comity_dataset_describe(dataset)->clients, CLIENTS);
   for (size_t k = 99; k < CLIENTS; k += 9973) { /* in several chunks */
     comity_examples examples;

@@ -82,7 +82,7 @@ static void a_rank_is_struck_when_it_begins_a_stage(void **state) {
   assert_int_equal(live_by("kill rank 2 round 4 train", 0.1).signal, SIGKILL);
   assert_int_equal(live_by("abort rank 2 round 4 sum", 0.1).signal, SIGABRT);
   assert_int_equal(live_by("exit rank 2 round 4 sum", 0.1).code, 1);
-  assert_true(live_by("kill rank 2 round 4 train", 0.5).seconds < 0.4);
+  assert_true(live_by("kill rank 2 round 4 train", 20).seconds < 10);
 }
 
 static void others_are_not(void **state) {
@@ -101,10 +101,10 @@ static void a_moment_lies_inside_of_the_stage(void **state) {
                {"abort rank 2 round 4 train after 0.2 s", SIGABRT, 0},
                {"exit rank 2 round 4 train after 0.2 s", 0, 1}};
   for (size_t i = 0; i < 3; i++) {
-    fate was = live_by(cases[i].entry, 2);
+    fate was = live_by(cases[i].entry, 20);
     assert_int_equal(was.signal, cases[i].signal);
     assert_int_equal(was.code, cases[i].code);
-    assert_true(was.seconds >= 0.2 && was.seconds < 1.5);
+    assert_true(was.seconds >= 0.2 && was.seconds < 10);
   }
 }
 
@@ -112,7 +112,7 @@ static void a_moment_after_the_stage_is_its_end(void **state) {
   (void)state;
   fate was = live_by("kill rank 2 round 4 train after 30 s", 0.05);
   assert_int_equal(was.signal, SIGKILL);
-  assert_true(was.seconds < 1);
+  assert_true(was.seconds < 15);
 }
 
 static void a_stop_is_for_ever_or_ends(void **state) {
@@ -136,7 +136,7 @@ static void an_entry_strikes_once_in_a_round(void **state) {
   const comity_fault_scope scope = {.ranks = 5};
   comity_faults *faults;
   assert_int_equal(comity_faults_new(&scope, &faults), COMITY_OK);
-  assert_int_equal(comity_faults_add(faults, NULL, "stop rank 2 rounds 4-5 train for 0.2 s"), COMITY_OK);
+  assert_int_equal(comity_faults_add(faults, NULL, "stop rank 2 rounds 4-5 train for 1 s"), COMITY_OK);
   double since = comity_clock_now(), took[4];
   for (int i = 0; i < 4; i++) { /* the stage runs twice in each round */
     (void)comity_faults_enter(faults, RANK, 4 + (uint64_t)i / 2, COMITY_FAULT_TRAIN);
@@ -144,7 +144,7 @@ static void an_entry_strikes_once_in_a_round(void **state) {
     took[i] = comity_clock_now() - since;
     since = comity_clock_now();
   }
-  assert_true(took[0] >= 0.19 && took[1] < 0.1 && took[2] >= 0.19 && took[3] < 0.1);
+  assert_true(took[0] >= 0.99 && took[1] < 0.9 && took[2] >= 0.99 && took[3] < 0.9);
   comity_faults_destroy(&faults);
 }
 
@@ -159,10 +159,10 @@ static void all_strikes_of_a_stage_come(void **state) {
   (void)state;
   const char *const entries[] = {"stop rank 2 round 4 train for 0.2 s",
                                  "exit rank 2 round 4 train after 0.1 s"};
-  fate was = live(entries, 2, 0, COMITY_FAULT_TRAIN, COMITY_FAULT_TRAIN, 1);
+  fate was = live(entries, 2, 0, COMITY_FAULT_TRAIN, COMITY_FAULT_TRAIN, 20);
   assert_true(was.stopped); /* it ends too soon after it was continued for that to be seen */
   assert_int_equal(was.code, 1);
-  assert_true(was.seconds >= 0.2 && was.seconds < 0.9);
+  assert_true(was.seconds >= 0.2 && was.seconds < 10);
 }
 
 int main(void) {
