@@ -245,7 +245,7 @@ comity_status comity_call_abandon_receives(const comity_call *call, MPI_Request 
 /* A message of this place was corrupt. \return COMITY_INTERRUPTED or COMITY_ERR_SERVER, or what was given up with */
 COMITY_MUST_CHECK comity_status comity_call_corrupt(const comity_call *call, int peer);
 
-/* ------------------------------------------------------------------------------- notices.c, watch.c, survive.c */
+/* -------------------------------------------------------------------- notices.c, watch.c, survive.c, regroup.c */
 
 COMITY_MUST_CHECK comity_status comity_ear_open(const comity_comm *comm, comity_ear *ear, MPI_Comm link,
                                                 int rank, int from);
