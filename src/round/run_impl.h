@@ -190,6 +190,8 @@ COMITY_MUST_CHECK comity_status comity_run_absent_states(const comity_run_state 
 COMITY_MUST_CHECK comity_status comity_run_compare_kernels(comity_run_state *run);
 /* The warning, owned by the caller, from what every rank said of itself; NULL when all are equal. */
 COMITY_MUST_CHECK comity_status comity_run_tell_kernels(const comity_gathered *gathered, char **text);
+/* Go on from the newest good checkpoint, if there is one. Collective. */
+COMITY_MUST_CHECK comity_status comity_run_resume(comity_run_state *run);
 /* Write a checkpoint of the last complete round. Collective. */
 COMITY_MUST_CHECK comity_status comity_run_save(comity_run_state *run);
 /* Write model.h5 on the server. Collective. */
