@@ -5,9 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 bash jobs/quickstart/install.sh test
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OPENBLAS_NUM_THREADS=1
-cmake --preset release
+cmake --preset release -DBUILD_TESTING=ON
 cmake --build --preset release
 if [[ -z ${COMITY_TEST_DATA:-} ]]; then
   echo "COMITY_TEST_DATA is not set: tests on real datasets (MNIST, heart disease, Adult, ...) are skipped"
 fi
-ctest --preset release "$@"
+ctest --preset release --parallel "$(nproc)" "$@"
