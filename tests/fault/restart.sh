@@ -21,7 +21,10 @@ same_model() { [[ $("$COMITY" inspect --hash "$1/model.h5") == "$reference" ]] |
 server() { awk '$1 == "started" { print $2; exit }' .comity-exit.* 2>/dev/null || true; } # its process id, once it has one
 new_server() { # wait for one that is not $1
   local pid
-  until pid=$(server) && [[ -n $pid && $pid != "$1" ]]; do sleep 0.01; done
+  until pid=$(server) && [[ -n $pid && $pid != "$1" ]]; do
+    [[ -d $work ]] || exit 1 # the test has ended
+    sleep 0.01
+  done
   echo "$pid"
 }
 
@@ -79,7 +82,7 @@ expect 0 bash "$jobs/run.sh" 3 "$COMITY" train job.yaml run.dir=torn-newest --re
 same_model torn-newest
 
 # The others notice by themselves, too; they are waited for when that is asked for.
-{ until [[ -s noticed/metrics.jsonl ]]; do sleep 0.01; done; kill -KILL "$(server)"; } &
+{ until_rounds noticed 1 && kill -KILL "$(server)"; } &
 COMITY_END_WAIT=20 expect 0 bash "$jobs/run.sh" 3 "$COMITY" train job.yaml run.dir=noticed --resume --quiet
 says 'rank [12]: the server gave no sign of life'
 says 'exit code 82; starting it again'
@@ -110,7 +113,10 @@ says "no command 'nosuch'"
 stops() { # ask the script itself
   bash "$jobs/run.sh" 3 "$COMITY" train job.yaml run.dir=asked --resume --quiet 2>message &
   local script=$! code=0
-  until [[ -s asked/metrics.jsonl ]]; do sleep 0.02; done
+  until [[ $(rounds asked) -ge 1 ]]; do
+    kill -0 $script 2>/dev/null || fail "the job ended before it was asked to: $(<message)"
+    sleep 0.02
+  done
   kill -$1 $script
   while kill -0 $script 2>/dev/null; do
     code=0
