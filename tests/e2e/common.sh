@@ -28,3 +28,11 @@ until_rounds() {
     sleep 0.02
   done
 }
+
+# process_of RANK FOLDER: of the job of this test, no other's, that trains into that folder.
+process_of() {
+  local pid
+  for pid in $(pgrep -f "^$COMITY train .*run.dir=$2( |\$)"); do
+    if [[ /proc/$pid/cwd -ef $work ]] && grep -Ezqx "(OMPI_COMM_WORLD|PMI)_RANK=$1" "/proc/$pid/environ"; then echo "$pid"; fi
+  done
+}

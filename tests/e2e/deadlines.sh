@@ -52,7 +52,7 @@ cp data3.h5 data4.h5
 SURVIVE=1 run 4 train job.yaml run.dir=stopped data.path='[data1.h5, data3.h5, data4.h5]' round.deadline=0.5 algorithm.name=fedprox server.rounds=10 comm.silence=6 --quiet &
 job=$!
 until_rounds stopped 1
-pid=$(pgrep -f "^$COMITY train job.yaml run.dir=stopped" | sort -n | tail -1)
+pid=$(process_of 3 stopped)
 kill -STOP "$pid"
 until [[ $(kinds stopped slow) -ge 1 ]]; do
   kill -0 $job 2>/dev/null || break

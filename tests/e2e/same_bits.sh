@@ -47,13 +47,13 @@ for model in dense conv; do
 
     # Killed outright after a checkpoint, resumed on the same and on another number of ranks.
     dead=dead-$model-$algorithm
-    "$MPIRUN" "$MPIEXEC" 3 "$COMITY" train $model.yaml "${settings[@]}" server.rounds=1000000 run.dir=$dead --quiet 2>/dev/null &
+    setsid "$MPIRUN" "$MPIEXEC" 3 "$COMITY" train $model.yaml "${settings[@]}" server.rounds=1000000 run.dir=$dead --quiet 2>/dev/null &
     job=$!
     until compgen -G "$dead/checkpoint-????????" >/dev/null; do
       kill -0 $job 2>/dev/null || fail "$dead: the job ended before its first checkpoint"
       sleep 0.05
     done
-    pkill -KILL -f "train $model.yaml .*run.dir=$dead" || fail "nothing to kill"
+    pkill -KILL -s $job || fail "nothing to kill"
     wait $job 2>/dev/null || true
     last=$(ls -d "$dead"/checkpoint-???????? | tail -1)
     rounds=$((10#${last##*-} + 4))

@@ -19,9 +19,7 @@ for signal in TERM USR1 INT; do
       kill -0 $job 2>/dev/null || fail "the job ended before any signal: $(cat message)"
       sleep 0.05
     done
-    pids=($(pgrep -f "^$COMITY train job.yaml run.dir=$signal-$target" | sort -n))
-    [[ ${#pids[@]} -eq 2 ]] || fail "expected two ranks, found ${pids[*]}"
-    [[ $target == server ]] && kill -$signal "${pids[0]}" || kill -$signal "${pids[1]}"
+    kill -$signal "$(process_of $([[ $target == server ]] && echo 0 || echo 1) $signal-$target)"
     code=0
     wait $job || code=$?
     [[ $code -eq 75 ]] || { cat message; fail "SIG$signal to the $target: exit code $code, expected 75"; }

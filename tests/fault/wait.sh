@@ -54,7 +54,7 @@ train 69 now 'faults.schedule=[stop rank 2 round 3 train for 2.5 s]'
     [[ -d $work ]] || exit 1
     sleep 0.05
   done
-  kill -USR1 "$(pgrep -f "^$COMITY train job.yaml run.dir=stopped" | sort -n | head -1)"
+  kill -USR1 "$(process_of 0 stopped)"
 ) &
 train 69 stopped round.wait=600 'faults.schedule=[kill rank 2 round 3 train]'
 [[ $milliseconds -lt 30000 ]] || fail "whoever asked it to stop had to wait for $milliseconds ms"
