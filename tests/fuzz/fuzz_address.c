@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
   fuzz_must(comity_address_write(fuzz_out(), &address) == COMITY_OK, "cannot be written");
   fuzz_must(comity_address_read(fuzz_out(), &again) == COMITY_OK, "cannot be read again");
   fuzz_must(strcmp(address.job, again.job) == 0 && strcmp(address.door, again.door) == 0 &&
-                strcmp(address.rendezvous, again.rendezvous) == 0 &&
+                strcmp(address.rendezvous, again.rendezvous) == 0 && address.done == again.done &&
                 comity_public_key_equal(&address.server, &again.server),
             "an address that changed when it was read again");
   unlink(fuzz_out());

@@ -39,28 +39,30 @@ static void check(const comity_guest *guest, comity_guest_step first, comity_sta
     fuzz_must(isgraph((unsigned char)*c), "a host's name that cannot go to a log");
 }
 
-static void put(int handle, const void *bytes, size_t count) {
-  fuzz_must(write(handle, bytes, count) == (ssize_t)count, "cannot send");
-}
+enum { MOST = 1024 };
 
-/* Short ones: those over MPI may be long, and memory for them would be all that is measured here. */
-static void put_letters(int handle, const uint8_t *bytes, size_t count) {
+/* Letters as they travel. Short ones: those over MPI may be long, and memory for them would be all that is measured here. */
+static size_t put_letters(const uint8_t *bytes, size_t count, uint8_t stream[2 * MOST]) {
+  size_t used = 0;
   while (count >= 2) {
     size_t length = bytes[0] | (size_t)bytes[1] << 8;
     length = length < count - 2 ? length : count - 2;
     const uint8_t head[] = {(uint8_t)length, (uint8_t)(length >> 8), 0, 0};
-    put(handle, head, sizeof head);
-    put(handle, bytes + 2, length);
+    memcpy(stream + used, head, sizeof head);
+    memcpy(stream + used + sizeof head, bytes + 2, length);
+    used += sizeof head + length;
     bytes += 2 + length;
     count -= 2 + length;
   }
+  return used;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
   comity_run_state run = {0};
   comity_wire *wire = NULL;
   int ends[2];
-  if (count < 1 || count > 1024)
+  uint8_t letters[2 * MOST];
+  if (count < 1 || count > MOST)
     return 0;
   comity_guests *guests = server(&run);
   comity_guest_step first = steps[bytes[0] % (sizeof steps / sizeof *steps)];
@@ -69,10 +71,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
                 comity_wire_new(ends[0], &wire) == COMITY_OK &&
                 comity_link_of_wire(wire, &guest.link) == COMITY_OK,
             "no connection");
-  if (first == COMITY_GUEST_HELLO)
-    put(ends[1], bytes + 1, count - 1);
-  else
-    put_letters(ends[1], bytes + 1, count - 1);
+  bool bare = first == COMITY_GUEST_HELLO;
+  size_t length = bare ? count - 1 : put_letters(bytes + 1, count - 1, letters);
+  fuzz_must(write(ends[1], bare ? bytes + 1 : letters, length) == (ssize_t)length, "cannot send");
   shutdown(ends[1], SHUT_WR);
   comity_status status = COMITY_OK;
   for (int i = 0; status == COMITY_OK && guest.step < COMITY_GUEST_READY; i++) {

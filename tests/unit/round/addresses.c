@@ -48,6 +48,17 @@ static void what_was_written_is_read(void **state) {
   assert_memory_equal(&again, &address, sizeof again);
 }
 
+static void a_server_that_is_done_says_so(void **state) {
+  (void)state;
+  comity_address address, again;
+  assert_int_equal(read_text(WHOLE, sizeof WHOLE - 1, &address), COMITY_OK);
+  assert_false(address.done);
+  address.done = true;
+  assert_int_equal(comity_address_write("done.addr", &address), COMITY_OK);
+  assert_int_equal(comity_address_read("done.addr", &again), COMITY_OK);
+  assert_memory_equal(&again, &address, sizeof again);
+}
+
 static void a_file_that_is_cut_short_is_refused(void **state) {
   (void)state;
   comity_address address;
@@ -91,6 +102,7 @@ static void parts_that_are_too_long_are_refused(void **state) {
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_was_written_is_read),
+    cmocka_unit_test(a_server_that_is_done_says_so),
     cmocka_unit_test(a_file_that_is_cut_short_is_refused),
     cmocka_unit_test(other_versions_are_not_read),
     cmocka_unit_test(what_is_missing_is_named),
