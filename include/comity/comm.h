@@ -182,7 +182,7 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_comm_aside(comity_comm *comm, 
  *  wait for the server's notice. Never fails because of another loss.
  *  \param[in,out] point  the server's; elsewhere written
  *  \return COMITY_OK; COMITY_ERR_EXCLUDED: the others go on without this rank, which may comity_comm_knock;
- *          COMITY_ERR_SERVER: the server is gone; COMITY_ERR_MEMORY */
+ *          COMITY_ERR_REFUSED: another process has its place; COMITY_ERR_SERVER: the server is gone; COMITY_ERR_MEMORY */
 COMITY_API COMITY_MUST_CHECK comity_status comity_comm_regroup(comity_comm *comm, comity_point *point);
 /** On the server: at the next regrouping this rank is no longer a member, for `change` (and `text`, for people). Not
  *  collective. */

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # join.sh --server FILE --data FILE --key FILE [--server-key KEY]: comity join, and again after the server or this silo was lost, a bounded
-# number of times. A silo that was asked to leave (75), was refused (83), or whose data do not fit (65) does not come again by itself.
+# number of times. A silo that was asked to leave (75), was refused or whose place another process with its key has taken (83), or whose
+# data do not fit (65) does not come again by itself.
 #
 #   COMITY_RESTARTS       how often at most (3)
 #   COMITY_RESTART_PAUSE  seconds before the first restart, then twice as long each time (5)

@@ -142,21 +142,25 @@ static void clear_away(const comity_comm *comm) {
   }
 }
 
+/* The others are well and have nothing more to do with this process. */
+static bool is_shut_out(comity_status status) {
+  return status == COMITY_ERR_EXCLUDED || status == COMITY_ERR_REFUSED;
+}
+
 /* Some members were lost, and MPI_Finalize may wait for them. What there was to do is done. The server's MPI_Abort
  * ends what still hangs, on its own host and elsewhere, after the others had a moment to end by themselves. Theirs would
  * end the server. */
 static void leave_torn(comity_comm *comm, int code, comity_status status) {
   static const double MOMENT = 0.1;
   bool server = comity_comm_is_server(comm);
-  if (!server &&
-      (status == COMITY_ERR_EXCLUDED || (status == COMITY_ERR_SERVER && speaks_without_server(comm))))
+  if (!server && (is_shut_out(status) || (status == COMITY_ERR_SERVER && speaks_without_server(comm))))
     (void)comity_app_fail(status);
   if (!server && status == COMITY_ERR_SERVER)
     comity_app_note_desertion();
   fflush(NULL);
   if (server)
     comity_clock_sleep(MOMENT);
-  if (status != COMITY_ERR_EXCLUDED)
+  if (!is_shut_out(status))
     clear_away(comm);
   if (server)
     MPI_Abort(MPI_COMM_WORLD, code);
@@ -227,8 +231,7 @@ int comity_app_session(int *argc, char ***argv, const char *path, char *const *o
   else if (status != COMITY_OK && speaks)
     code = comity_app_fail(status);
   comity_app_note("ended", "%d", code); /* now: what follows may hang, or take the launcher down with it */
-  if (comm != NULL &&
-      (comity_comm_is_torn(comm) || status == COMITY_ERR_SERVER || status == COMITY_ERR_EXCLUDED) &&
+  if (comm != NULL && (comity_comm_is_torn(comm) || status == COMITY_ERR_SERVER || is_shut_out(status)) &&
       status != COMITY_ERR_TIMEOUT && status != COMITY_ERR_COMM)
     leave_torn(comm, code, status);
   /* After these, members may hang or be gone; MPI_Finalize would wait for them. */

@@ -129,7 +129,7 @@ static comity_status wait_for_group(comity_comm *comm) {
     comity_clock_sleep(250e-6);
   }
   if (watch->taken)
-    return comity_fail(COMITY_ERR_EXCLUDED, "rank %d: another process has taken the place of this one",
+    return comity_fail(COMITY_ERR_REFUSED, "rank %d: another process has taken the place of this one",
                        comm->members.rank);
   return status == COMITY_INTERRUPTED ? COMITY_OK : status;
 }

@@ -43,7 +43,7 @@ static void displace(comity_guests *guests, const comity_guest *guest) {
     comity_guest *other = &guests->guest[i];
     if (other != guest && other->rank == guest->rank) {
       comity_guest_tell_sorry(
-          other, comity_fail(COMITY_ERR_EXCLUDED, "another process has come with the key of this silo"));
+          other, comity_fail(COMITY_ERR_REFUSED, "another process has come with the key of this silo"));
       other->step = COMITY_GUEST_GONE;
     }
   }

@@ -51,7 +51,9 @@ static comity_status expect_bytes(const newcomer *n, uint8_t *bytes, size_t coun
 /* What the server says instead of what was expected. */
 static comity_status unexpected(newcomer *n, const comity_mail *mail, const char *what) {
   if (mail->kind == COMITY_MAIL_SORRY)
-    return comity_fail(mail->value == COMITY_ERR_DATA ? COMITY_ERR_DATA : COMITY_ERR_EXCLUDED,
+    return comity_fail(mail->value == COMITY_ERR_DATA || mail->value == COMITY_ERR_REFUSED
+                           ? (comity_status)mail->value
+                           : COMITY_ERR_EXCLUDED,
                        "the server does not let this process in: %.*s",
                        (int)(mail->count < 300 ? mail->count : 300), (const char *)mail->bytes);
   if (mail->kind == COMITY_MAIL_END) {

@@ -309,7 +309,7 @@ static void another_process_takes_a_slot_and_stays_through_many_epochs(void **st
   }
   comity_point point;
   if (replaced)
-    assert_int_equal(comity_comm_regroup(original, &point), COMITY_ERR_EXCLUDED);
+    assert_int_equal(comity_comm_regroup(original, &point), COMITY_ERR_REFUSED);
   assert_round(comm);
   comity_comm_destroy(&original);
 }
@@ -327,7 +327,7 @@ static void whoever_came_by_a_link_can_be_replaced_too(void **state) {
   assert_round(third);
   comity_point point;
   if (third != second)
-    assert_int_equal(comity_comm_regroup(second, &point), COMITY_ERR_EXCLUDED);
+    assert_int_equal(comity_comm_regroup(second, &point), COMITY_ERR_REFUSED);
   assert_round(third);
   comity_comm_destroy(&original);
 }
