@@ -31,8 +31,15 @@ def main():
     references, base = References(), mode.undisturbed_seconds(given.at_once)
     new = range(given.first, given.first + given.jobs)
     numbers = [number for number in given.again if number not in new] + list(new)
+
+    def one(number):
+        outcome = mode.run_job(mode.draw(number), references, base)
+        if outcome.trouble:
+            print(f"FAILED {outcome.job.about()}\n  after {outcome.seconds:.1f} s: {outcome.trouble}\n", flush=True)
+        return outcome
+
     with ThreadPoolExecutor(given.at_once) as pool:
-        outcomes = list(pool.map(lambda number: mode.run_job(mode.draw(number), references, base), numbers))
+        outcomes = list(pool.map(one, numbers))
     faults, failed = report(outcomes, base)
     if failed and os.environ.get("KEEP"):
         shutil.copytree(".", os.environ["KEEP"], dirs_exist_ok=True)

@@ -11,7 +11,7 @@ import processes
 from comity import COMITY, QUORUM, SCRIPTS, Trouble, events, records, schedule
 from lives import EACH, SERVER, SILENCE
 
-PATIENCE = 240  # seconds after which a job that has not ended hangs, on whatever machine
+PATIENCE, STILL = 240, 25  # seconds after which a job that has not ended hangs, on whatever machine; and after which to look why no round ends
 LOOK = 0.03
 REQUEUE, MPI_LOST, EXCLUDED, GONE, REFUSED = 75, 76, 81, 82, 83
 WELL_KNOWN = {0, QUORUM, REQUEUE, MPI_LOST, EXCLUDED, GONE, *(code for number in (signal.SIGKILL, signal.SIGTERM)
@@ -61,6 +61,7 @@ class Run:
         self.acts = sorted([act for act in job.acts + job.strangers if act.stage is None], key=lambda act: act.number)
         self.hangs = [act for act in job.acts if act.kind == "hang" and act.rank != SERVER]
         self.seen_lost = 0
+        self.last = (0, time.monotonic())  # the last round, and when it ended
 
     def said(self):
         return " / ".join(Path(member.output).read_text()[-500:] for member in [self.server, *self.silos.values()]
@@ -107,6 +108,11 @@ class Run:
         return self.code
 
     def look_after(self, now, recorded):
+        if recorded > self.last[0]:
+            self.last = (recorded, now)
+        elif self.last[1] < now - STILL:
+            processes.stacks(self.folder, f"{self.folder}.stacks")
+            self.last = (recorded, now + PATIENCE)
         for rank, number in self.job.late.items():
             if self.silos[rank].process is None and recorded >= number:
                 self.start_silo(rank)
@@ -133,7 +139,7 @@ class Run:
     def note_end(self, silo):
         code = silo.process.returncode
         silo.codes.append(code)
-        if code not in WELL_KNOWN:
+        if code not in WELL_KNOWN and not (code == REFUSED and silo.hung):  # who hung finds another in his place, or he him
             raise Trouble(f"silo {silo.rank} ended with {code}: {Path(silo.output).read_text()[-500:]}")
 
     def server_comes_again(self):
@@ -194,7 +200,8 @@ class Run:
     def trouble_at_the_door(self, act):
         if act.kind == "a stranger":
             command = [COMITY, "join", "--server", f"{self.folder}/server.addr", "--data", "silo-1.h5", "--key", "stranger.key"]
-            self.talk.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+            output = open(f"{self.folder}-stranger.txt", "a")
+            self.talk.append(subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
                                               env=processes.environment(f"{self.folder}/stranger", OMPI_MCA_btl="tcp,self")))
             return True
         try:
@@ -224,7 +231,7 @@ class Run:
                 talk.kill()
                 raise Trouble("a stranger waits for ever")
             if code not in (REFUSED, GONE, 0):  # 0: the job was done
-                raise Trouble(f"a stranger ended with {code}")
+                raise Trouble(f"a stranger ended with {code}: {Path(f'{self.folder}-stranger.txt').read_text()[-500:]}")
         self.talk = []
 
     def check_all_end(self):

@@ -105,7 +105,7 @@ class Job:
 
     def draw_trouble(self):
         dice = self.dice
-        self.strangers = [Act(dice.choice(["a stranger", "garbage", "garbage", "silence"]), None, dice.randint(0, ROUNDS - 2), dice.uniform(0, 0.1))
+        self.strangers = [Act(dice.choice(["a stranger", "garbage", "garbage", "silence"]), None, dice.randint(1, ROUNDS - 2), dice.uniform(0, 0.1))
                           for _ in range(dice.choice([0, 1, 1, 2]))]
         self.corrupt = dice.choice([0, 0, 0.001, 0.003])
         self.slow = [(dice.randint(0, self.silos), dice.randint(1, ROUNDS), dice.choice(MOMENTS), dice.uniform(0.01, 0.2))

@@ -106,7 +106,7 @@ def compared_rounds(job, folder):
         if event["kind"] in ("lost", "corrupt"):
             lost.add(event["rank"])
         elif job.stateful and lost and (event["kind"] == "resumed" or (event["kind"] == "joined" and event["rank"] in lost)):
-            return event["round"]
+            return event["round"] - (event["kind"] == "joined")  # it may take part in the round that has begun
     return ROUNDS
 
 

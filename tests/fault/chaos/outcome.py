@@ -27,12 +27,10 @@ def report(outcomes, base):
     for outcome in outcomes:
         for what, number in outcome.struck.items():
             struck[what] = struck.get(what, 0) + number
-    for outcome in failed:
-        print(f"\nFAILED {outcome.job.about()}\n  after {outcome.seconds:.1f} s: {outcome.trouble}")
     ended = [outcome for outcome in outcomes if not outcome.trouble]
     over = sorted(outcome.over for outcome in ended) or [0]
     unasked = sum(outcome.unasked for outcome in outcomes)  # MPI itself may hang when a peer dies while it connects
-    print(f"\n{len(outcomes)} jobs, {sum(struck.values())} faults: "
+    print(f"{len(outcomes)} jobs, {sum(struck.values())} faults: "
           + ", ".join(f"{number} {what}" for what, number in sorted(struck.items(), key=lambda item: -item[1])))
     print(f"{len(failed)} failed, {sum(outcome.code == QUORUM for outcome in ended)} ended below the quorum, "
           f"participants came back {sum(outcome.came_back for outcome in outcomes)} times, "
