@@ -57,13 +57,14 @@ class Job:
             self.settings += ["model.hidden=[400]", "comm.piece=0.002"]  # several pieces
         self.quorum = dice.random() < 0.15
         self.late = {} if self.quorum or dice.random() < 0.5 else {dice.randint(1, self.silos): dice.randint(1, 20)}
-        if self.late:  # as long as a silo never came nobody knows its examples, and by whose number means are rounded
-            self.settings.append("aggregate.weighting=equal")
         self.by_script = {silo: dice.random() < 0.5 for silo in self.ranks()}  # jobs/silo/join.sh starts it again
         self.never = set()  # who comes back no more
         self.acts, self.strangers = [], []
         self.draw_lives()
         self.draw_trouble()
+        self.begins_without = bool(self.late) or self.quorum or bool(self.never and any(act.rank == SERVER for act in self.acts))
+        if self.begins_without:  # as long as a silo never came nobody knows its examples, and by whose number means are rounded
+            self.settings.append("aggregate.weighting=equal")
         self.job_only = [f"faults.seed={number}", "round.max_retries=50", *self.quorum_settings()]
 
     def ranks(self):
@@ -124,7 +125,7 @@ class Job:
 
     def waiting(self):
         """For how long the server waits for all before the first round."""
-        return [f"silos.wait={3 if self.late and self.never else ENOUGH}"]
+        return [f"silos.wait={3 if self.begins_without and self.never and not self.quorum else ENOUGH}"]
 
     def schedule(self):
         entries = self.drops + [act.scheduled() for act in self.acts if act.stage]
