@@ -10,7 +10,7 @@
 #
 #   COMITY_START_WAIT  seconds that the job may take to get under way (120)
 #   COMITY_END_WAIT    seconds that the launcher may take to end after the server has ended or was lost (30), and a server that hangs
-#                      to go on after others have left it
+#                      to go on after twice comm.silence
 #   COMITY_LAUNCHER    another launcher with its options; -n RANKS comes after them, unless RANKS is '-'. Open MPI's and MPICH's get what
 #                      they need besides. (srun is none: Slurm's PMIx ends all ranks when one is lost. Use mpirun within the allocation.)
 set -uo pipefail
@@ -79,15 +79,17 @@ server_lives() { # as far as can be told from here
   read -r pid host <<<"$(note started)"
   [[ -z $pid || $host != "$(hostname)" ]] || kill -0 "$pid" 2>/dev/null
 }
-# server_hangs: others have left it because it gave no sign of life, and it has not run since; one that waits runs, too.
-used='' unused=0
+# server_hangs: it has begun to say that it lives, about once a second by the time of its file, and has not for COMITY_END_WAIT and twice
+# comm.silence, after which everybody else has left it: MPI itself may hang. Counted in looks, since the machine may have slept.
+touched='' looks=0
 server_hangs() {
-  local pid host now
-  grep -q '^deserted' "$COMITY_EXIT_FILE" 2>/dev/null || return
-  read -r pid host <<<"$(note started)"
-  [[ $host == "$(hostname)" ]] && now=$(sed 's/.*)//' "/proc/$pid/stat" 2>/dev/null | cut -d' ' -f13,14) || return
-  [[ $now == "$used" ]] || used=$now unused=$SECONDS
-  ((SECONDS - unused >= end_wait))
+  local pid silence now
+  now=$(stat -c %y "$COMITY_EXIT_FILE" 2>/dev/null)
+  looks=$((looks + 1))
+  [[ $now == "$touched" ]] || touched=$now looks=0
+  ((looks >= 10 * end_wait)) || return
+  read -r pid silence <<<"$(note alive)"
+  [[ -n $pid ]] && ((looks >= 10 * end_wait + 20 * (${silence%.*} + 1)))
 }
 
 # Wait until the launcher ends, or for as long as it may take.
@@ -106,9 +108,10 @@ while kill -0 $job 2>/dev/null; do
     if [[ -n $(note ended) ]] || ! server_lives; then
       waiting=end since=$SECONDS
     elif server_hangs; then
-      say "others have left the server because it hangs, and after $end_wait s (COMITY_END_WAIT) it still does; killing it"
-      server=$(note started)
-      kill -KILL "${server%% *}"
+      say "the server hangs, as it has for $end_wait s (COMITY_END_WAIT) after everybody could see it; ending it"
+      read -r pid host <<<"$(note started)"
+      [[ $host != "$(hostname)" ]] || kill -KILL "$pid"
+      waiting=end since=$SECONDS
     fi ;;
   end)
     if ((SECONDS - since >= end_wait)); then

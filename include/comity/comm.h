@@ -134,8 +134,8 @@ typedef enum comity_change {
   COMITY_CHANGE_JOINED    /* another process in this slot */
 } comity_change;
 
-/** What the server is told while others fail. All are called from inside of operations, but for `tended` on the
- *  server alone, and may be NULL. */
+/** What the server is told while others fail. All are called from inside of operations, but for `tended`
+ *  and `alive` on the server alone, and may be NULL. */
 typedef struct comity_watcher {
   void *self;
   const char *(*stage_name)(uint32_t stage);
@@ -151,6 +151,9 @@ typedef struct comity_watcher {
   void (*repeats)(void *self, int rank, const char *text);
   /** Called every millisecond or so wherever this rank waits or tends, also where it is not the server. */
   void (*tended)(void *self);
+  /** Called about once a second where this rank waits, tends or is at work aside, for whoever else wants to know that it
+   *  does not hang. Must touch nothing that work aside may. */
+  void (*alive)(void *self);
 } comity_watcher;
 
 /** From here on, losing a member interrupts an operation instead of failing the communicator. Collective, and the same

@@ -24,6 +24,9 @@ typedef struct comity_run_options {
   const char *
       program; /* started with the argument "participate" in the place of whoever is lost, where round.respawn says so and
                           comity_comm_may_meet; NULL = nobody is replaced. Read on the server */
+  /** Called when losses begin to be survived (`first`), and from then on about once a second; when it is not for twice the
+   *  silence (s), this process hangs, whatever it does. Not in a job of one rank. May be NULL */
+  void (*alive)(double silence, bool first);
 } comity_run_options;
 
 typedef struct comity_run_result {

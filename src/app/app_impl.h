@@ -27,8 +27,8 @@ bool comity_app_speaks_for_all(void);
 /* Tell the launch script: a line "EVENT PID ..." at the end of the file that COMITY_EXIT_FILE names, if there is one,
  * by rank 0. */
 void comity_app_note(const char *event, const char *format, ...) COMITY_PRINTF(2, 3);
-/* A participant leaves because the server is gone: whoever started both may look whether it still is there. */
-void comity_app_note_desertion(void);
+/* Tell it that this process lives: the first time by a line "alive PID SILENCE", from then on by the time of the file. */
+void comity_app_note_alive(double silence, bool first);
 
 /* Print this thread's error message and return the exit code of `status`. */
 int comity_app_fail(comity_status status);

@@ -34,7 +34,8 @@ typedef struct choices {
 static comity_status join(const choices *given, const comity_address *address) {
   comity_join_options options = {
       .address = address->door, .job = address->job, .server = &address->server, .data = given->data};
-  comity_run_options how = {.terminal = given->quiet ? NULL : stdout, .stop = comity_app_stop()};
+  comity_run_options how = {
+      .terminal = given->quiet ? NULL : stdout, .stop = comity_app_stop(), .alive = comity_app_note_alive};
   comity_identity *identity = NULL;
   COMITY_TRY(comity_identity_read(given->key, &identity));
   options.identity = identity;

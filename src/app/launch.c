@@ -12,11 +12,13 @@
 #if defined(__linux__)
 #include <sys/prctl.h>
 #endif
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Seconds: for the ompi-server to say where it is, for mpirun to end after the process inside. */
-static const double RENDEZVOUS_WAIT = 20, END_WAIT = 5, LOOK = 0.02;
+/* Seconds: for the ompi-server to say where it is, for mpirun to end after the process inside, for that to go on when it
+ * hangs. */
+static const double RENDEZVOUS_WAIT = 20, END_WAIT = 5, HANG_WAIT = 30, LOOK = 0.02;
 
 bool comity_app_is_launched(void) {
   return getenv("OMPI_COMM_WORLD_RANK") != NULL || getenv("PMIX_RANK") != NULL || getenv("PMI_RANK") != NULL;
@@ -104,34 +106,59 @@ static comity_status start_rendezvous(const char *folder, pid_t *server, char **
                                             "start; it comes with Open MPI (Debian: openmpi-bin)");
 }
 
-/* What the process inside said of its end; -1 = nothing. */
-static int noted_code(const char *path) {
+/* What the process inside said last of this event; -1 = nothing. */
+static double noted(const char *path, const char *event) {
   char *text, *at = NULL;
   size_t length;
-  int code = -1;
+  double value = -1;
   if (comity_file_read(path, &text, &length) != COMITY_OK) {
     comity_error_clear();
     return -1;
   }
-  for (char *found = text; (found = strstr(found, "ended ")) != NULL; found++)
+  for (char *found = text; (found = strstr(found, event)) != NULL; found++)
     at = found;
-  if (at != NULL && sscanf(at, "ended %*s %d", &code) != 1)
-    code = -1;
+  if (at != NULL && sscanf(at + strlen(event), " %*s %lf", &value) != 1)
+    value = -1;
   comity_free(text);
-  return code;
+  return value;
+}
+
+static int noted_code(const char *path) { return (int)noted(path, "ended"); }
+
+/* When the process inside last said that it lives. Counted in looks: a machine that slept says nothing of it. */
+typedef struct pulse {
+  struct timespec touched;
+  double looks;
+} pulse;
+
+/* Whether it has begun to, and then not for so long that everybody else has left it: MPI may never return. */
+static bool hangs(const char *note, pulse *last) {
+  struct stat about;
+  double silence;
+  last->looks++;
+  if (stat(note, &about) != 0)
+    return false;
+  if (about.st_mtim.tv_sec != last->touched.tv_sec || about.st_mtim.tv_nsec != last->touched.tv_nsec)
+    *last = (pulse){.touched = about.st_mtim};
+  return last->looks * LOOK > HANG_WAIT && (silence = noted(note, "alive")) >= 0 &&
+         last->looks * LOOK > HANG_WAIT + 2 * silence;
 }
 
 /* Until mpirun has ended, or should have. */
 static int wait_for(pid_t mpirun, const char *note) {
   int passed = 0, state = 0;
   double ended = 0;
+  pulse last = {0};
   while (waitpid(mpirun, &state, WNOHANG) == 0) {
     double now = comity_clock_now();
     for (; passed < signals; passed++) /* mpirun hands SIGUSR1 on; the second time it is to end everything */
       kill(mpirun, passed == 0 ? SIGUSR1 : SIGTERM);
     if (ended == 0 && noted_code(note) >= 0)
       ended = now;
-    if (ended > 0 && now - ended > END_WAIT) {
+    bool stuck = ended == 0 && hangs(note, &last);
+    if (stuck)
+      fprintf(stderr, "comity: the process that mpirun started hangs; ending it\n");
+    if (stuck || (ended > 0 && now - ended > END_WAIT)) {
       end(mpirun);
       break;
     }

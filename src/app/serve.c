@@ -42,7 +42,8 @@ static comity_status serve(const char *path, char *const *overrides, size_t coun
                             .force = given->force,
                             .terminal = given->quiet ? NULL : stdout,
                             .in_place = false,
-                            .stop = comity_app_stop()};
+                            .stop = comity_app_stop(),
+                            .alive = comity_app_note_alive};
   comity_config *config = NULL;
   COMITY_REQUIRE(
       rendezvous != NULL, COMITY_ERR_USAGE,

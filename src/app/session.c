@@ -155,8 +155,6 @@ static void leave_torn(comity_comm *comm, int code, comity_status status) {
   bool server = comity_comm_is_server(comm);
   if (!server && (is_shut_out(status) || (status == COMITY_ERR_SERVER && speaks_without_server(comm))))
     (void)comity_app_fail(status);
-  if (!server && status == COMITY_ERR_SERVER)
-    comity_app_note_desertion();
   fflush(NULL);
   if (server)
     comity_clock_sleep(MOMENT);

@@ -40,7 +40,8 @@ static comity_status train(comity_comm *comm, const comity_config *config, void 
                                 .terminal = given->quiet ? NULL : stdout,
                                 .in_place = comity_app_on_terminal(),
                                 .stop = comity_app_stop(),
-                                .program = program};
+                                .program = program,
+                                .alive = comity_app_note_alive};
   return comity_run(comm, config, &options, NULL);
 }
 

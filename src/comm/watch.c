@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-static const double POLL = 1e-3, SIGNS = 4, NEWS = 64, DEAF = 1.0 / 8, LOST_ON_ITS_WAY = 2;
+static const double POLL = 1e-3, ALIVE = 1, SIGNS = 4, NEWS = 64, DEAF = 1.0 / 8, LOST_ON_ITS_WAY = 2;
 /* A rank whose messages were corrupt, or whose link was stuck, more often than this in one round is lost. */
 enum { MOST_CORRUPT = 5, MOST_STUCK = 1 };
 
@@ -309,6 +309,10 @@ void comity_watch_tend(comity_comm *comm, double now) {
     watch->last_sign = now;
     watch->next_sign = now + watch->silence / SIGNS;
     watch->news = false;
+  }
+  if (watch->watcher.alive != NULL && now >= watch->next_alive) {
+    watch->watcher.alive(watch->watcher.self);
+    watch->next_alive = now + ALIVE;
   }
   if (watch->aside)
     return;

@@ -60,12 +60,19 @@ static void tended(void *self) {
     comity_comm_leave(run->comm);
 }
 
+static void alive(void *self) {
+  const comity_run_state *run = self;
+  run->options->alive(comity_config_real(run->config, "comm.silence"), false);
+}
+
 static uint64_t own(void *self, int rank) {
   const comity_run_state *run = self;
   return run->summed[rank];
 }
 
 comity_status comity_run_survive(comity_run_state *run) {
+  double silence = comity_config_real(run->config, "comm.silence");
+  bool tells = run->options->alive != NULL && comity_comm_size(run->comm) > 1;
   comity_comm_set_faults(run->comm, run->faults);
   comity_watcher watcher = {.self = run,
                             .stage_name = comity_stage_name,
@@ -73,8 +80,12 @@ comity_status comity_run_survive(comity_run_state *run) {
                             .stalled = stalled,
                             .own = own,
                             .repeats = repeats,
-                            .tended = tended};
-  return comity_comm_survive(run->comm, comity_config_real(run->config, "comm.silence"), &watcher);
+                            .tended = tended,
+                            .alive = tells ? alive : NULL};
+  COMITY_TRY(comity_comm_survive(run->comm, silence, &watcher));
+  if (tells)
+    run->options->alive(silence, true);
+  return COMITY_OK;
 }
 
 void comity_run_tell(comity_run_state *run, uint64_t client) {

@@ -75,6 +75,12 @@ same_model killed
 [[ -z $(ls -A | grep '^\.comity-exit') ]] || fail "notes of the launcher were left"
 echo "$(<kills) servers killed, $(wc -l <torn) of them within a checkpoint: same bits"
 
+# A server that hangs, with nobody left who could see it.
+strikes='["stop rank 0 round 50 train", "kill ranks 1- round 50 train after 0.1 s"]'
+COMITY_END_WAIT=1 expect 0 bash "$jobs/run.sh" 3 "$COMITY" train job.yaml run.dir=hanging comm.silence=1 "faults.schedule=$strikes" --resume --quiet
+says 'the server hangs' && says 'starting it again'
+same_model hanging
+
 # The newest checkpoint is torn.
 cp -r killed torn-newest
 rm torn-newest/model.h5 && truncate -s 1000 torn-newest/checkpoint-00000100/server.h5
