@@ -153,7 +153,7 @@ typedef struct comity_watch {
   bool aside; /* a thread is at work, and this one only hears and gives signs of life */
   int misses; /* whose message does not come for long; -1 = nobody's */
   bool star;  /* members do not reach each other, so that everything goes through the server */
-  double silence, next, last, next_sign, last_sign;
+  double silence, next, last, next_sign, last_sign, next_alive;
   bool news; /* this rank is at something else than it last said */
   comity_watcher watcher;
   comity_doing doing;
@@ -200,6 +200,8 @@ struct comity_comm {
   comity_operation_cost cost[COMITY_OPERATION_COUNT];
 };
 
+/* Connect members that are likely to need each other, while nobody can be lost. Collective. */
+COMITY_MUST_CHECK comity_status comity_comm_acquaint(comity_comm *comm);
 /* Whether MPI may work in this memory: it belongs to one of the communicator's buffers. */
 bool comity_comm_owns(const comity_comm *comm, const void *data, size_t bytes);
 void comity_comm_free_buffers(comity_comm *comm);

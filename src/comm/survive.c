@@ -134,6 +134,7 @@ comity_status comity_comm_survive(comity_comm *comm, double silence, const comit
   if (watch->on)
     return COMITY_OK;
   COMITY_TRY(exchange_identities(comm, make_watch(comm, silence)));
+  COMITY_TRY(comity_comm_acquaint(comm));
   if (watcher != NULL)
     watch->watcher = *watcher;
   COMITY_TRY(comity_comm_agree(comm, comity_ear_open(comm, &watch->ear, comm->members.whole, server ? -1 : 0,
