@@ -23,7 +23,7 @@ def main():
     parser.add_argument("--at-once", type=int, default=3)
     parser.add_argument("--faults", type=int, default=0, help="fewest that have to strike")
     parser.add_argument("again", type=int, nargs="*", help="more jobs, which run first")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     mode = importlib.import_module(given.mode)
     os.chdir(given.folder)
     os.environ["OPENBLAS_NUM_THREADS"] = "1"

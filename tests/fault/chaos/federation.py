@@ -230,7 +230,7 @@ class Run:
             except subprocess.TimeoutExpired:
                 talk.kill()
                 raise Trouble("a stranger waits for ever")
-            if code not in (REFUSED, GONE, 0):  # 0: the job was done
+            if code not in (REFUSED, GONE, MPI_LOST, 0):  # 0: the job was done; the others: the server just ended
                 raise Trouble(f"a stranger ended with {code}: {Path(f'{self.folder}-stranger.txt').read_text()[-500:]}")
         self.talk = []
 

@@ -76,14 +76,14 @@ def count_faults(run, outcome):
 
 def compared_rounds(job, folder):
     absent = {(number, client // EACH + 1) for number, client in absences(folder)}
-    doubtful = {}  # rank: round in which its clients' states may have been lost
+    compared, doubtful = ROUNDS, {}  # rank: round in which its clients' states may have been lost
     for event in events(folder):
         rank, number = event["rank"], event["round"]
         if event["kind"] in ("lost", "corrupt") and (number, rank) not in absent:
             doubtful.setdefault(rank, number)
         elif job.stateful and event["kind"] == "joined" and rank in doubtful:
-            return doubtful[rank]
-    return ROUNDS
+            compared = min(compared, doubtful[rank])
+    return compared
 
 
 def check_quorum(run):
