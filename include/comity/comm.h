@@ -190,6 +190,11 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_comm_regroup(comity_comm *comm
 /** On the server: at the next regrouping this rank is no longer a member, for `change` (and `text`, for people). Not
  *  collective. */
 COMITY_API void comity_comm_exclude(comity_comm *comm, int rank, comity_change change, const char *text);
+/** On the server: what a rank has sent came as it was sent, but cannot be used. It is excluded (COMITY_CHANGE_CORRUPT, with
+ *  the calling thread's message), and the others go on. Not collective.
+ *  \param[in] why  what is wrong with it
+ *  \return COMITY_INTERRUPTED: regroup; or `why`, where that is not the rank's fault or nobody can be excluded */
+COMITY_API COMITY_MUST_CHECK comity_status comity_comm_reject(comity_comm *comm, int rank, comity_status why);
 /** On the server: whether somebody waits to be admitted by the next regrouping. Not collective. */
 COMITY_API bool comity_comm_knocking(comity_comm *comm);
 /** On a rank that was excluded: ask to be admitted again, and wait for it.

@@ -198,6 +198,15 @@ void comity_comm_exclude(comity_comm *comm, int rank, comity_change change, cons
     comity_watch_leave(comm, rank, change, text);
 }
 
+comity_status comity_comm_reject(comity_comm *comm, int rank, comity_status why) {
+  if (why == COMITY_OK || why == COMITY_ERR_MEMORY || !comm->watch.on || rank == COMITY_COMM_SERVER)
+    return why;
+  char text[256];
+  snprintf(text, sizeof text, "what rank %d sent cannot be used: %s", rank, comity_error_message());
+  comity_comm_exclude(comm, rank, COMITY_CHANGE_CORRUPT, text);
+  return COMITY_INTERRUPTED;
+}
+
 void comity_comm_hurry(comity_comm *comm) {
   for (int rank = 1; rank < comm->members.size && comm->watch.on; rank++)
     if (comm->members.present[rank])

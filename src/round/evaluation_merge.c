@@ -110,7 +110,8 @@ static comity_status merge(comity_evaluation *evaluation, comity_parts *parts, s
   evaluation->all_count = 0;
   for (size_t rank = 0; rank < ranks; rank++)
     if (parts[rank].at != parts[rank].end) /* else it is absent */
-      COMITY_TRY(take_rank(evaluation, &parts[rank], sums, all));
+      COMITY_TRY(
+          comity_comm_reject(evaluation->comm, (int)rank, take_rank(evaluation, &parts[rank], sums, all)));
   COMITY_REQUIRE(!evaluation->did_central || sums[COMITY_WORD_EXAMPLES] == examples, COMITY_ERR_INTERNAL,
                  "%llu of %zu test examples were evaluated", (unsigned long long)sums[COMITY_WORD_EXAMPLES],
                  examples);

@@ -93,10 +93,12 @@ static comity_status merge_rank(comity_parts parts, comity_report *all) {
   return COMITY_OK;
 }
 
-comity_status comity_report_merge(const comity_gathered *gathered, size_t members, comity_report *all) {
+comity_status comity_report_merge(const comity_gathered *gathered, size_t members, comity_report *all,
+                                  int *rank) {
+  *rank = 0;
   COMITY_TRY(comity_report_reset(all, members));
-  for (size_t rank = 0; rank < gathered->count; rank++)
-    COMITY_TRY(merge_rank(comity_message_of(gathered, rank), all));
+  for (; *rank < (int)gathered->count; ++*rank)
+    COMITY_TRY(merge_rank(comity_message_of(gathered, (size_t)*rank), all));
   comity_report_sort(all);
   return COMITY_OK;
 }
@@ -117,8 +119,11 @@ comity_status comity_report_send(comity_comm *comm, comity_report *mine, comity_
     local = put_together(mine);
   comity_status status =
       comity_comm_report(comm, local, mine->message.bytes, mine->message.length, &gathered);
-  if (status == COMITY_OK && comity_comm_is_server(comm))
-    status = comity_report_merge(&gathered, mine->members, all);
+  if (status == COMITY_OK && comity_comm_is_server(comm)) {
+    int rank;
+    status = comity_report_merge(&gathered, mine->members, all, &rank);
+    status = comity_comm_reject(comm, rank, status);
+  }
   comity_gathered_clear(&gathered);
   return status;
 }

@@ -141,7 +141,8 @@ static comity_status use_reports(comity_run_state *run, const comity_gathered *g
     run->ledgers[rank] = (comity_ledger){0};
     if (run->parts[rank].at == run->parts[rank].end) /* absent */
       continue;
-    COMITY_TRY(comity_message_take(&run->parts[rank], &theirs, sizeof theirs));
+    COMITY_TRY(comity_comm_reject(run->comm, (int)rank,
+                                  comity_message_take(&run->parts[rank], &theirs, sizeof theirs)));
     run->ledgers[rank] = theirs.ledger;
     stop = stop || theirs.stop != 0;
   }
@@ -190,7 +191,8 @@ comity_status comity_stage_record(comity_run_state *run) {
   if (status == COMITY_OK && comity_comm_is_server(run->comm)) {
     run->known = true;
     status = use_reports(run, &gathered, &decided);
-    comity_run_note(run, status); /* should the verdict be interrupted */
+    if (status != COMITY_INTERRUPTED)
+      comity_run_note(run, status); /* should the verdict be interrupted */
     since = comity_run_book(run, COMITY_PHASE_IO, since);
   }
   comity_gathered_clear(&gathered);

@@ -3,6 +3,7 @@
 #include "fuzz_dataset.h"
 
 #include "round/evaluation_impl.h"
+#include "silent_comm.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
 
@@ -10,7 +11,8 @@ enum { EXAMPLES = 6 };
 
 static void merge_training(const comity_gathered *gathered, size_t members) {
   comity_report all = {0};
-  if (comity_report_merge(gathered, members, &all) != COMITY_OK)
+  int rank;
+  if (comity_report_merge(gathered, members, &all, &rank) != COMITY_OK)
     fuzz_must(comity_error_message()[0] != '\0', "a failure without a message");
   for (size_t i = 0; i < all.absences; i++)
     fuzz_must(strlen(all.absent[i].name) < sizeof all.absent[i].name &&
@@ -39,8 +41,10 @@ static const comity_model *model(void) {
 
 static void merge_evaluation(const comity_gathered *gathered, uint8_t how) {
   float score[1] = {0};
+  silent_comm comm;
   comity_federation federation = {.central = {.found = (how & 1) != 0, .examples = EXAMPLES}};
   comity_evaluation evaluation = {.model = model(),
+                                  .comm = silent_comm_open(&comm, 2, 0),
                                   .federation = &federation,
                                   .did_central = (how & 1) != 0,
                                   .did_clients = (how & 2) != 0,

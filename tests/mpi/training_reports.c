@@ -88,10 +88,41 @@ static void a_client_that_two_ranks_trained_is_refused(void **state) {
   assert_int_equal(send(here), world_size() > 1 ? COMITY_ERR_INTERNAL : COMITY_OK);
 }
 
+/* The last rank sends what is no report: it is left out, and the others report again. */
+static void whose_report_makes_no_sense_is_left_out(void **state) {
+  reports *here = *state;
+  int last = world_size() - 1;
+  comity_point point = {.round = 1};
+  const comity_watcher watcher = {0};
+  assert_int_equal(comity_comm_survive(here->comm, 2, &watcher), COMITY_OK);
+  train(here);
+  if (world_rank() == last && last > 0) {
+    comity_gathered none;
+    assert_int_equal(comity_comm_report(here->comm, COMITY_OK, "no report", 9, &none), COMITY_OK);
+    comity_gathered_clear(&none);
+    assert_int_equal(comity_comm_verdict(here->comm, COMITY_OK), COMITY_INTERRUPTED);
+    assert_int_equal(comity_comm_regroup(here->comm, &point), COMITY_ERR_EXCLUDED);
+    return;
+  }
+  if (last > 0) {
+    comity_status status = comity_report_send(here->comm, &here->mine, COMITY_OK, &here->all);
+    assert_int_equal(status, world_rank() == 0 ? COMITY_INTERRUPTED : COMITY_OK);
+    if (world_rank() > 0)
+      assert_int_equal(comity_comm_verdict(here->comm, status), COMITY_INTERRUPTED);
+    assert_int_equal(comity_comm_regroup(here->comm, &point), COMITY_OK);
+  }
+  assert_int_equal(send(here), COMITY_OK);
+  assert_int_equal(comity_comm_present(here->comm), last > 0 ? last : 1);
+  for (size_t i = 0; i < MEMBERS && world_rank() == 0; i++)
+    assert_int_equal(comity_report_is_done(&here->all, i),
+                     i % 7 != 6 && ((int)(i % (size_t)world_size()) != last || last == 0));
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(a_report_sent_again_says_the_same, begin, end),
     cmocka_unit_test_setup_teardown(what_is_trained_later_is_added, begin, end),
     cmocka_unit_test_setup_teardown(a_client_that_two_ranks_trained_is_refused, begin, end),
+    cmocka_unit_test_setup_teardown(whose_report_makes_no_sense_is_left_out, begin, end),
 };
 
 MPI_MAIN(tests)

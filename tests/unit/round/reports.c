@@ -25,7 +25,10 @@ static comity_status merge(const uint8_t *bytes, size_t first, size_t second, co
   assert_non_null(exact);
   memcpy(exact, bytes, first + second);
   comity_gathered gathered = {.count = 3, .offset = offset, .bytes = exact};
-  comity_status status = comity_report_merge(&gathered, MEMBERS, all);
+  int rank;
+  comity_status status = comity_report_merge(&gathered, MEMBERS, all, &rank);
+  if (status != COMITY_OK)
+    assert_int_equal(rank, second > 0 ? 2 : 1); /* who comes later is at fault */
   free(exact);
   return status;
 }
