@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const double SILENCE = 0.4;
-enum { LONG = 3, PARAMETERS = 100 }; /* silences */
+static const double SILENCE = 0.7;
+enum { LONG = 2, PARAMETERS = 100 }; /* silences */
 
 static double disk; /* seconds that it takes */
 
@@ -103,7 +103,7 @@ static void a_checkpoint_on_a_slow_disk_costs_nobody_its_place(void **state) {
   assert_int_equal(comity_states_new(1, NULL, &states), COMITY_OK);
   assert_int_equal(comity_states_write(states, (uint64_t)world_rank(), &one), COMITY_OK);
   comity_checkpoint checkpoint = {.round = 1, .parameters = PARAMETERS, .model = model};
-  disk = 2 * SILENCE;
+  disk = 1.5 * SILENCE;
   assert_int_equal(comity_checkpoint_write(comm, folder, &checkpoint, states, 1, NULL), COMITY_OK);
   disk = 0;
   char *path = NULL;
