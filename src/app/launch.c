@@ -176,6 +176,8 @@ static int launch(const char *folder, const char *uri, int argc, char **argv) {
   static const char *const options[] = {"mpirun",
                                         "-n",
                                         "1",
+                                        "--host",    /* or its daemons are on all hosts of an allocation, */
+                                        "localhost", /* and the crash of any of them ends this mpirun */
                                         "--enable-recovery",
                                         "--oversubscribe",
                                         "--bind-to", /* or all that are on one host share its first core */

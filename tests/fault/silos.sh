@@ -3,6 +3,7 @@
 # leaves and comes again, and a stranger is refused; the model is that of a run in which those clients were absent by schedule. Undisturbed,
 # it is that of one mpirun with the same files.
 source "$COMITY_SOURCE_DIR/tests/e2e/common.sh"
+source "$COMITY_SOURCE_DIR/tests/fault/drops.sh"
 "$MPIEXEC" --version 2>&1 | grep -q 'Open MPI\|OpenRTE' || skip "silos that come by themselves need Open MPI"
 command -v ompi-server >/dev/null || skip "there is no ompi-server"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
@@ -58,22 +59,6 @@ until_round() {
 }
 # happened RUN KIND: how often.
 happened() { grep -c "\"kind\":\"$2\"" "$1/events.jsonl" || true; }
-# drops RUN: a schedule with the same absences as that run had.
-drops() {
-  awk 'function close_range(client) { printf "%sdrop client %d rounds %d-%d", (some++ ? "," : ""), client, first[client], last[client] }
-    {
-      round = substr($0, index($0, "\"round\":") + 8) + 0
-      at = index($0, "\"absent\":[")
-      count = at ? split(substr($0, at), part, /"client":/) : 0
-      for (i = 2; i <= count; i++) {
-        client = part[i] + 0
-        if (client in last && last[client] == round - 1) { last[client] = round; continue }
-        if (client in last) close_range(client)
-        first[client] = last[client] = round
-      }
-    }
-    END { for (client in last) close_range(client) }' "$1/metrics.jsonl"
-}
 files='data.path=[silo-1.h5,silo-2.h5,silo-3.h5]'
 together() { run 4 train job.yaml "$files" 'silos.keys=[]' silos.server_key= silos.wait=300 --quiet "$@"; }
 
