@@ -1,6 +1,6 @@
 /* Connections before anybody can die. MPI connects two ranks when one first sends to the other, and Open MPI 4 over TCP may end or hang
  * when the other dies, or connects as well, in the middle of that. So members meet early, the lower rank always calling: the
- * server, to whom all have spoken, knows everybody, and everybody its neighbours, which are the ones that trees need, also when some of
+ * server meets everybody, and everybody its neighbours, which are the ones that trees need, also when some of
  * them are lost. In a job of up to NEIGHBOURS + 1 ranks that is everybody. */
 #include "comm_impl.h"
 
@@ -21,6 +21,21 @@ static comity_status wait_for(const comity_call *call, int rank, MPI_Request *re
   return *request == MPI_REQUEST_NULL ? COMITY_OK : comity_call_wait(call, request, rank, rank + 1);
 }
 
+/* The server and those who are not its neighbours. */
+static comity_status greet_far(const comity_call *call) {
+  const comity_members *members = &call->comm->members;
+  uint8_t *byte = call->comm->slots;
+  MPI_Request request;
+  for (int rank = NEIGHBOURS + 1; rank < members->size && members->rank == COMITY_COMM_SERVER; rank++) {
+    COMITY_TRY(comity_call_send(call, rank, byte, 1, &request));
+    COMITY_TRY(comity_call_wait(call, &request, rank, rank + 1));
+  }
+  if (members->rank <= NEIGHBOURS)
+    return COMITY_OK;
+  COMITY_TRY(comity_call_receive(call, COMITY_COMM_SERVER, byte + NEIGHBOURS, 1, &request));
+  return comity_call_wait(call, &request, COMITY_COMM_SERVER, COMITY_COMM_SERVER + 1);
+}
+
 comity_status comity_comm_acquaint(comity_comm *comm) {
   comity_call call;
   MPI_Request heard[NEIGHBOURS], told[NEIGHBOURS];
@@ -35,5 +50,7 @@ comity_status comity_comm_acquaint(comity_comm *comm) {
     if (status == COMITY_OK)
       status = wait_for(&call, rank + i + 1, &told[i]);
   }
+  if (status == COMITY_OK)
+    status = greet_far(&call);
   return comity_call_end(&call, 0, status);
 }

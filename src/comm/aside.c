@@ -1,7 +1,7 @@
 /* Work that may block for long though nothing is wrong, such as writing a checkpoint to a file system under load. It runs in a
  * thread of its own, and this one, the only one that ever calls MPI, gives signs of life meanwhile. So whoever is at its
- * files is not taken for dead, and whoever dies there is missed as soon as anywhere else. Nobody is judged and no
- * callback is called before the work is done, so that it shares no data with this thread. */
+ * files is not taken for dead, and whoever dies there is missed as soon as anywhere else. Nobody is judged
+ * before the work is done, and of the callbacks only `alive` and `own` may be called, so that it shares no data with this thread. */
 #include "comm_impl.h"
 
 #include <errno.h>

@@ -46,7 +46,8 @@ static void take_offer(comity_comm *comm, int rank) {
   peer->ear = peer->offer;
   peer->offer = COMITY_EAR_CLOSED;
   memcpy(peer->host, peer->offered_host, sizeof peer->host);
-  peer->born = 0;
+  peer->born = peer->aside = 0;
+  peer->said_goodbye = false;
   peer->doing = (comity_doing){.client = UINT64_MAX};
 }
 

@@ -296,6 +296,8 @@ void comity_watch_tend(comity_comm *comm, double now) {
   for (int rank = 0; rank < comm->members.size && gap > DEAF * watch->silence; rank++) {
     watch->peer[rank].heard = fmin(now, watch->peer[rank].heard + gap);
     watch->peer[rank].since = fmin(now, watch->peer[rank].since + gap);
+    if (watch->peer[rank].aside > 0)
+      watch->peer[rank].aside = fmin(now, watch->peer[rank].aside + gap);
   }
   note_operation(&watch->peer[comm->members.rank], comm->members.epoch, comm->sequence, now);
   hear(comm, &watch->ear, now);
