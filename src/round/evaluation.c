@@ -41,15 +41,21 @@ static comity_status plan_share(comity_evaluation *evaluation) {
   return COMITY_NEW(evaluation->label, share);
 }
 
+comity_status comity_evaluation_present(const comity_evaluation *evaluation, bool **present) {
+  int size = comity_comm_size(evaluation->comm);
+  COMITY_TRY(COMITY_NEW(*present, (size_t)size));
+  (*present)[0] = true; /* the server always is */
+  for (int rank = 1; rank < size; rank++)
+    (*present)[rank] = comity_federation_is_here(evaluation->federation, rank - 1);
+  return COMITY_OK;
+}
+
 static comity_status deal_central(comity_evaluation *evaluation) {
   const comity_federation *federation = evaluation->federation;
   int size = comity_comm_size(evaluation->comm);
   size_t first, last;
   bool *present;
-  COMITY_TRY(COMITY_NEW(present, (size_t)size));
-  present[0] = true; /* the server always is */
-  for (int rank = 1; rank < size; rank++)
-    present[rank] = comity_federation_is_here(federation, rank - 1);
+  COMITY_TRY(comity_evaluation_present(evaluation, &present));
   comity_central_share(&federation->central, present, size, comity_comm_rank(evaluation->comm),
                        evaluation->block, &first, &last);
   comity_free(present);

@@ -37,4 +37,9 @@ struct comity_evaluation {
   size_t score_room, label_room;
 };
 
+/* Among whom the central test set is dealt.
+ * \param[out] present  (size) owned by the caller, free with comity_free */
+COMITY_MUST_CHECK comity_status comity_evaluation_present(const comity_evaluation *evaluation,
+                                                          bool **present);
+
 #endif

@@ -76,30 +76,82 @@ typedef struct rows {
   size_t count;
 } rows;
 
-static comity_status take_rank(comity_evaluation *evaluation, comity_parts *parts, uint64_t *sums,
-                               rows *all) {
+/* That a rank evaluated what it was dealt, no more and no less: so all shares together fit into the test set. */
+static comity_status check_share(const comity_evaluation *evaluation, const bool *present, int rank,
+                                 bool scores, const head *said) {
+  size_t first = 0, last = 0;
+  if (evaluation->did_central)
+    comity_central_share(&evaluation->federation->central, present, comity_comm_size(evaluation->comm), rank,
+                         evaluation->block, &first, &last);
+  size_t share = last - first;
+  COMITY_REQUIRE(said->sums[COMITY_WORD_EXAMPLES] == share && said->rows == (scores ? share : 0) &&
+                     (share == 0 || said->first == first),
+                 COMITY_ERR_INTERNAL,
+                 "it evaluated %llu test examples from number %llu on, not the %zu from number %zu on",
+                 (unsigned long long)said->sums[COMITY_WORD_EXAMPLES], (unsigned long long)said->first, share,
+                 first);
+  return COMITY_OK;
+}
+
+/* That a rank evaluated clients that it hosts, each once. */
+static comity_status check_clients(const comity_evaluation *evaluation, int rank,
+                                   const comity_client_score *score, size_t count) {
+  const comity_federation *federation = evaluation->federation;
+  int participant = comity_comm_size(evaluation->comm) == 1 ? 0 : rank - 1;
+  for (size_t i = 0; i < count; i++)
+    COMITY_REQUIRE(score[i].client < federation->clients &&
+                       (i == 0 || score[i - 1].client < score[i].client) &&
+                       comity_federation_host(federation, score[i].client) == participant,
+                   COMITY_ERR_INTERNAL, "it evaluated client %llu, which it does not host, or not again",
+                   (unsigned long long)score[i].client);
+  return COMITY_OK;
+}
+
+static comity_status take_clients(comity_evaluation *evaluation, comity_parts *parts, int rank,
+                                  uint64_t count) {
+  size_t known = evaluation->all_count;
+  COMITY_TRY(comity_message_expect(parts, count, sizeof *evaluation->all));
+  COMITY_REQUIRE(evaluation->did_clients || count == 0, COMITY_ERR_INTERNAL,
+                 "it evaluated clients, which nobody asked for");
+  if (count == 0)
+    return COMITY_OK;
+  COMITY_TRY(
+      comity_array_grow(&evaluation->all, &evaluation->all_room, known + count, sizeof *evaluation->all));
+  COMITY_TRY(comity_message_take(parts, evaluation->all + known, count * sizeof *evaluation->all));
+  COMITY_TRY(check_clients(evaluation, rank, evaluation->all + known, count));
+  evaluation->all_count += count;
+  return COMITY_OK;
+}
+
+static comity_status take_rank(comity_evaluation *evaluation, comity_parts *parts, const bool *present,
+                               int rank, uint64_t *sums, rows *all) {
   head first;
   COMITY_TRY(comity_message_take(parts, &first, sizeof first));
+  COMITY_TRY(check_share(evaluation, present, rank, all->score != NULL, &first));
   for (int i = 0; i < 2 * COMITY_WORDS; i++)
     sums[i] += first.sums[i];
-  size_t examples = evaluation->federation->central.examples;
-  COMITY_REQUIRE(first.rows == 0 ||
-                     (all->score != NULL && first.first <= examples && first.rows <= examples - first.first),
-                 COMITY_ERR_INTERNAL, "more scores than the test set has examples");
   if (first.rows > 0) {
     COMITY_TRY(comity_message_take(parts, all->score + first.first, first.rows * sizeof *all->score));
     COMITY_TRY(comity_message_take(parts, all->label + first.first, first.rows * sizeof *all->label));
     all->count += first.rows;
   }
-  COMITY_TRY(comity_message_expect(parts, first.clients, sizeof *evaluation->all));
-  if (first.clients == 0)
-    return COMITY_OK;
-  size_t known = evaluation->all_count;
-  COMITY_TRY(comity_array_grow(&evaluation->all, &evaluation->all_room, known + first.clients,
-                               sizeof *evaluation->all));
-  COMITY_TRY(comity_message_take(parts, evaluation->all + known, first.clients * sizeof *evaluation->all));
-  evaluation->all_count += first.clients;
+  COMITY_TRY(take_clients(evaluation, parts, rank, first.clients));
+  COMITY_REQUIRE(parts->at == parts->end, COMITY_ERR_INTERNAL, "a report goes on behind its end");
   return COMITY_OK;
+}
+
+/* Whoever is present has something to say, or the test set would not be whole. */
+static comity_status take_all(comity_evaluation *evaluation, comity_parts *parts, int ranks, uint64_t *sums,
+                              rows *all) {
+  bool *present;
+  comity_status status = comity_evaluation_present(evaluation, &present);
+  evaluation->all_count = 0;
+  for (int rank = 0; rank < ranks && status == COMITY_OK; rank++)
+    if (present[rank])
+      status = comity_comm_reject(evaluation->comm, rank,
+                                  take_rank(evaluation, &parts[rank], present, rank, sums, all));
+  comity_free(present);
+  return status;
 }
 
 static comity_status merge(comity_evaluation *evaluation, comity_parts *parts, size_t ranks, rows *all,
@@ -107,11 +159,7 @@ static comity_status merge(comity_evaluation *evaluation, comity_parts *parts, s
   uint64_t sums[2 * COMITY_WORDS] = {0};
   size_t examples = evaluation->federation->central.examples;
   bool pooled = !evaluation->federation->central.found;
-  evaluation->all_count = 0;
-  for (size_t rank = 0; rank < ranks; rank++)
-    if (parts[rank].at != parts[rank].end) /* else it is absent */
-      COMITY_TRY(
-          comity_comm_reject(evaluation->comm, (int)rank, take_rank(evaluation, &parts[rank], sums, all)));
+  COMITY_TRY(take_all(evaluation, parts, (int)ranks, sums, all));
   COMITY_REQUIRE(!evaluation->did_central || sums[COMITY_WORD_EXAMPLES] == examples, COMITY_ERR_INTERNAL,
                  "%llu of %zu test examples were evaluated", (unsigned long long)sums[COMITY_WORD_EXAMPLES],
                  examples);

@@ -139,7 +139,7 @@ static comity_status use_reports(comity_run_state *run, const comity_gathered *g
     closing theirs;
     run->parts[rank] = comity_message_of(gathered, rank);
     run->ledgers[rank] = (comity_ledger){0};
-    if (run->parts[rank].at == run->parts[rank].end) /* absent */
+    if (!comity_comm_is_present(run->comm, (int)rank))
       continue;
     COMITY_TRY(comity_comm_reject(run->comm, (int)rank,
                                   comity_message_take(&run->parts[rank], &theirs, sizeof theirs)));

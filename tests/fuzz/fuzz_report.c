@@ -7,7 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
 
-enum { EXAMPLES = 6 };
+enum { EXAMPLES = 6, CLIENTS = 4 };
 
 static void merge_training(const comity_gathered *gathered, size_t members) {
   comity_report all = {0};
@@ -42,10 +42,16 @@ static const comity_model *model(void) {
 static void merge_evaluation(const comity_gathered *gathered, uint8_t how) {
   float score[1] = {0};
   silent_comm comm;
-  comity_federation federation = {.central = {.found = (how & 1) != 0, .examples = EXAMPLES}};
+  bool both[] = {true,
+                 true}; /* half of the examples is for the server, the rest and all clients for the other */
+  comity_federation federation = {.shared = true,
+                                  .clients = CLIENTS,
+                                  .hosts = {.slots = 1, .present = 1, .here = both},
+                                  .central = {.found = (how & 1) != 0, .examples = EXAMPLES, .reads = both}};
   comity_evaluation evaluation = {.model = model(),
                                   .comm = silent_comm_open(&comm, 2, 0),
                                   .federation = &federation,
+                                  .block = EXAMPLES / 2,
                                   .did_central = (how & 1) != 0,
                                   .did_clients = (how & 2) != 0,
                                   .score = (how & 4) != 0 ? score : NULL};
@@ -54,7 +60,7 @@ static void merge_evaluation(const comity_gathered *gathered, uint8_t how) {
   if (comity_evaluation_merge(&evaluation, parts, 2, &record) != COMITY_OK)
     fuzz_must(comity_error_message()[0] != '\0', "a failure without a message");
   for (size_t i = 1; i < record.score_count; i++)
-    fuzz_must(record.score[i - 1].client <= record.score[i].client, "clients out of order");
+    fuzz_must(record.score[i - 1].client < record.score[i].client, "clients out of order");
   comity_free(evaluation.all);
 }
 

@@ -86,10 +86,27 @@ static bool is_member(void) {
 
 /* ------------------------------------------------------------------------------------------- evaluation */
 
-static void evaluate(uint64_t round, comity_record *record) {
+/* What a rank says instead of the truth: one of the numbers at the beginning of its report is another. */
+typedef struct lie {
+  int rank;
+  size_t word;
+  uint64_t plus;
+} lie;
+
+static void tamper(const comity_gathered *gathered, const lie *told) {
+  uint64_t word;
+  uint8_t *at = gathered->bytes + gathered->offset[told->rank] + told->word * sizeof word;
+  memcpy(&word, at, sizeof word);
+  word += told->plus;
+  memcpy(at, &word, sizeof word);
+}
+
+/* \return how the server took it; COMITY_OK elsewhere */
+static comity_status evaluate_with(uint64_t round, const lie *told, comity_record *record) {
   static float model[64];
   comity_message message = {0};
   comity_gathered gathered;
+  comity_status status = COMITY_OK;
   for (size_t i = 0; i < comity_model_parameters(run.model); i++)
     model[i] = 0.3F - 0.1F * (float)i;
   if (is_member()) {
@@ -100,11 +117,19 @@ static void evaluate(uint64_t round, comity_record *record) {
   comity_parts parts[8];
   for (size_t rank = 0; rank < gathered.count; rank++)
     parts[rank] = comity_message_of(&gathered, rank);
-  if (comity_comm_is_server(comm) &&
-      comity_evaluation_merge(run.evaluation, parts, gathered.count, record) != COMITY_OK)
-    fail_msg("%s", comity_error_message());
+  if (comity_comm_is_server(comm)) {
+    if (told != NULL)
+      tamper(&gathered, told);
+    status = comity_evaluation_merge(run.evaluation, parts, gathered.count, record);
+  }
   comity_gathered_clear(&gathered);
   comity_message_clear(&message);
+  return status;
+}
+
+static void evaluate(uint64_t round, comity_record *record) {
+  if (evaluate_with(round, NULL, record) != COMITY_OK)
+    fail_msg("%s", comity_error_message());
 }
 
 static void expect_same(const comity_record *a, const comity_record *b) {
@@ -126,6 +151,24 @@ static void an_evaluation_has_the_same_bits_whoever_is_left(void **state) {
     if (comity_comm_is_server(comm))
       expect_same(&whole, &part);
   }
+  close_run();
+}
+
+/* Examples, where its share begins, how many scores follow, and how many clients: none of them is believed. */
+static void who_did_not_evaluate_what_it_was_dealt_is_refused(void **state) {
+  (void)state;
+  static const size_t words[] = {0, 8, 9, 10};
+  static const uint64_t plus[] = {1, 7, UINT64_MAX, UINT64_MAX / 2};
+  open_run(true);
+  comity_record record = {0};
+  for (int rank = 0; rank < comity_comm_size(comm); rank++)
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+      for (size_t j = 0; j < sizeof plus / sizeof *plus; j++) {
+        lie told = {rank, words[i], plus[j]};
+        comity_status status = evaluate_with(0, &told, &record);
+        assert_int_equal(status, comity_comm_is_server(comm) ? COMITY_ERR_INTERNAL : COMITY_OK);
+      }
+  evaluate(0, &record);
   close_run();
 }
 
@@ -219,6 +262,7 @@ static void checkpoints_keep_the_states_of_the_absent(void **state) {
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(an_evaluation_has_the_same_bits_whoever_is_left),
+    cmocka_unit_test(who_did_not_evaluate_what_it_was_dealt_is_refused),
     cmocka_unit_test(whoever_stands_in_goes_on_with_the_saved_states),
     cmocka_unit_test(checkpoints_keep_the_states_of_the_absent),
 };
