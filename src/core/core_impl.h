@@ -15,6 +15,10 @@ COMITY_MUST_CHECK comity_status comity_array_grow(void *memory, size_t *room, si
  * none. Owned by the caller; free with comity_free. */
 void *comity_memory_untouched(size_t bytes);
 
+/* HDF5 prints its error stack to stderr unless told not to, by every thread where it is built for several; Comity puts the
+ * reason into its own error record. The functions below that may be a thread's first see to it; whoever calls HDF5 directly
+ * has to. */
+void comity_h5_quiet(void);
 /* Open for reading. COMITY_ERR_NOT_FOUND, _PERMISSION, or _DATA when the file is no HDF5 file or is
  * truncated. */
 COMITY_MUST_CHECK comity_status comity_h5_open(const char *path, hid_t *file);

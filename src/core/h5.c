@@ -8,9 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* HDF5 prints its error stack to stderr unless told not to; Comity puts the reason into its own error record.
- */
-static void quiet(void) { H5Eset_auto2(H5E_DEFAULT, NULL, NULL); }
+void comity_h5_quiet(void) { H5Eset_auto2(H5E_DEFAULT, NULL, NULL); }
 
 static herr_t innermost(unsigned n, const H5E_error2_t *error, void *reason) {
   if (n == 0 && error->desc != NULL)
@@ -35,7 +33,7 @@ comity_status comity_h5_fail(comity_status status, const char *format, ...) {
 }
 
 comity_status comity_h5_open(const char *path, hid_t *file) {
-  quiet();
+  comity_h5_quiet();
   FILE *probe = fopen(path, "rb"); /* HDF5 does not tell a missing file from a forbidden one */
   if (probe == NULL)
     return comity_fail_errno("%s: cannot open", path);
@@ -75,7 +73,7 @@ static comity_status probe_room(const char *path) {
 }
 
 comity_status comity_h5_create(const char *path, hid_t *file) {
-  quiet();
+  comity_h5_quiet();
   COMITY_TRY(probe_room(path));
   errno = 0;
   /* The format since HDF5 1.8 has checksums in its own structures, so that a flipped bit there is noticed. */
@@ -121,6 +119,7 @@ static comity_status reserve(const char *path, hid_t file) {
 }
 
 comity_status comity_h5_close(const char *path, hid_t file) {
+  comity_h5_quiet();
   errno = 0;
   comity_status status = reserve(path, file);
   if (status == COMITY_OK && H5Fflush(file, H5F_SCOPE_GLOBAL) < 0)
@@ -134,6 +133,7 @@ comity_status comity_h5_close(const char *path, hid_t file) {
 
 comity_status comity_h5_write(const char *path, hid_t parent, const char *name, hid_t memory_type, int rank,
                               const hsize_t *shape, const void *values) {
+  comity_h5_quiet();
   errno = 0;
   comity_status status = COMITY_OK;
   hid_t space = rank == 0 ? H5Screate(H5S_SCALAR) : H5Screate_simple(rank, shape, NULL);
@@ -151,7 +151,7 @@ comity_status comity_h5_write(const char *path, hid_t parent, const char *name, 
 
 comity_status comity_h5_read(const char *path, hid_t parent, const char *name, hid_t memory_type,
                              size_t count, void *values) {
-  quiet();
+  comity_h5_quiet();
   hid_t set = H5Lexists(parent, name, H5P_DEFAULT) > 0 ? H5Dopen2(parent, name, H5P_DEFAULT) : -1;
   if (set < 0)
     return comity_h5_fail(COMITY_ERR_DATA, "%s: no dataset '%s'", path, name);
@@ -205,7 +205,7 @@ comity_status comity_h5_write_text(const char *path, hid_t object, const char *n
 bool comity_h5_has(hid_t object, const char *name) { return H5Aexists(object, name) > 0; }
 
 static comity_status open_attribute(const char *path, hid_t object, const char *name, hid_t *attribute) {
-  quiet();
+  comity_h5_quiet();
   *attribute = comity_h5_has(object, name) ? H5Aopen(object, name, H5P_DEFAULT) : -1;
   return *attribute < 0 ? comity_fail(COMITY_ERR_DATA, "%s: no attribute '%s'", path, name) : COMITY_OK;
 }

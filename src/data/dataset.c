@@ -218,6 +218,7 @@ static comity_status set_aside(const comity_dataset *d, size_t client, comity_bl
 static comity_status read_client(comity_dataset *d, size_t split, size_t client, comity_block **block) {
   size_t count = stored_count(d, split, client);
   size_t row_bytes = d->info.width * comity_dtype_size(d->info.type);
+  comity_h5_quiet();
   comity_block_cache_make_room(&d->cache, count * (row_bytes + d->info.targets * sizeof(float)));
   COMITY_TRY(comity_block_new(count, row_bytes, d->info.targets, block));
   comity_status status = COMITY_OK;
@@ -276,6 +277,7 @@ comity_status comity_dataset_rows(comity_dataset *d, comity_split split, size_t 
                  "%s: %zu %s rows from %zu on are not in the file, which stores %llu", d->path, count,
                  split_name(split), first, (unsigned long long)d->stored[split]);
   size_t row_bytes = d->info.width * comity_dtype_size(d->info.type);
+  comity_h5_quiet();
   if (d->loose == NULL || d->loose->count < count) {
     comity_block_destroy(&d->loose);
     COMITY_TRY(comity_block_new(count, row_bytes, d->info.targets, &d->loose));

@@ -68,6 +68,10 @@ int comity_federation_host_by(const comity_federation *federation, const comity_
 /* The file that holds the client. */
 const comity_silo *comity_federation_silo(const comity_federation *federation, size_t client);
 
+/* Whether all of the client's examples together, which loading some of them may read, are so many values that it may take
+ * long; no file system is so slow that fewer take longer than the silence. */
+bool comity_federation_takes_long(const comity_federation *federation, size_t client);
+
 /* A silo's own mean and 1/standard deviation, from its train examples alone; owned by the caller. */
 COMITY_MUST_CHECK comity_status comity_federation_own_statistics(comity_federation *federation,
                                                                  const comity_silo *silo, size_t client,

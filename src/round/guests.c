@@ -309,14 +309,20 @@ static void let_out(const comity_guests *guests) {
   }
 }
 
-/* Whoever is still on the way need not come, or only to another server. */
+/* Whoever is still on the way need not come, or only to another server. Why the job ends is not reported yet. */
 void comity_guests_say_end(comity_guests *guests, comity_status status) {
-  for (size_t i = 0; guests != NULL && i < guests->count; i++) {
+  if (guests == NULL)
+    return;
+  char *why = comity_text("%s", comity_error_message());
+  for (size_t i = 0; i < guests->count; i++) {
     comity_guest *guest = &guests->guest[i];
     if (guest->rank > 0 && comity_mail_send(guest->link, guest->session, COMITY_MAIL_END, (uint32_t)status,
                                             NULL, 0) != COMITY_OK)
       comity_error_clear();
   }
-  if (guests != NULL)
-    let_out(guests);
+  let_out(guests);
+  comity_error_clear();
+  if (status != COMITY_OK && why != NULL)
+    (void)comity_fail(status, "%s", why);
+  comity_free(why);
 }

@@ -2,7 +2,9 @@
  * HDF5 object open. Each test makes a good file and damages one thing. */
 #include "dataset_support.h"
 
+#include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
 
 static hid_t reopen(const char *path) {
   good_file(path, true);
@@ -233,6 +235,59 @@ static void bad_labels_are_found_when_their_client_is_loaded(void **state) {
   comity_dataset_destroy(&dataset);
 }
 
+/* The disk goes away behind HDF5's back: nothing can be read from its handle of this file any more. */
+static void lose_file(const char *path) {
+  int useless = open("/dev/null", O_WRONLY), lost = 0;
+  for (int handle = 3; handle < 256; handle++) {
+    char link[64], target[256];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", handle);
+    ssize_t length = readlink(link, target, sizeof target - 1);
+    target[length < 0 ? 0 : length] = '\0';
+    if (strcmp(target, path) == 0)
+      lost += dup2(useless, handle) == handle;
+  }
+  close(useless);
+  assert_int_equal(lost, 1);
+}
+
+static void *load(void *dataset) {
+  comity_examples examples;
+  bool failed = comity_dataset_load(dataset, COMITY_SPLIT_TRAIN, 3, &examples) != COMITY_OK;
+  return failed ? dataset : NULL;
+}
+
+static void *rows(void *dataset) {
+  comity_examples examples;
+  return comity_dataset_rows(dataset, COMITY_SPLIT_TRAIN, 5, 8, &examples) != COMITY_OK ? dataset : NULL;
+}
+
+/* HDF5 that knows threads has settings of its own for each. */
+static void a_failure_in_another_thread_prints_nothing(void **state) {
+  const place *p = *state;
+  void *(*const work[])(void *) = {load, rows};
+  for (size_t i = 0; i < sizeof work / sizeof *work; i++) {
+    comity_dataset *dataset = NULL;
+    pthread_t thread;
+    void *failed = NULL;
+    good_file(p->path, true);
+    assert_ok(comity_dataset_open(p->path, NULL, &dataset));
+    lose_file(p->path);
+    FILE *said = tmpfile();
+    int before = dup(STDERR_FILENO);
+    dup2(fileno(said), STDERR_FILENO);
+    int started = pthread_create(&thread, NULL, work[i], dataset);
+    if (started == 0)
+      pthread_join(thread, &failed);
+    dup2(before, STDERR_FILENO);
+    close(before);
+    assert_int_equal(started, 0);
+    assert_ptr_equal(failed, dataset);
+    assert_int_equal(lseek(fileno(said), 0, SEEK_END), 0);
+    fclose(said);
+    comity_dataset_destroy(&dataset);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       PLACED(missing_foreign_and_truncated_files_are_refused),
@@ -243,6 +298,7 @@ int main(void) {
       PLACED(files_without_rows_are_refused),
       PLACED(negative_labels_without_a_number_of_classes_are_refused),
       PLACED(bad_labels_are_found_when_their_client_is_loaded),
+      PLACED(a_failure_in_another_thread_prints_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* Who stands in for whom when participants are absent. */
 #include "test.h"
 
-#include "round/round_impl.h"
+#include "round/federation_impl.h"
 
 #include <string.h>
 
@@ -120,6 +120,15 @@ static void a_cohort_stays_where_it_is_when_others_leave(void **state) {
   comity_hosts_clear(&few);
 }
 
+/* One value too many of both splits together, because loading one may read the other. */
+static void a_load_takes_long_when_all_of_a_client_is_much(void **state) {
+  (void)state;
+  uint64_t train[] = {1 << 18, 1 << 17, 1 << 18, 0}, test[] = {0, 1 << 17, 1, (1 << 18) + 1};
+  comity_federation federation = {.info = {.width = 4}, .examples = {train, test}};
+  for (size_t client = 0; client < 4; client++)
+    assert_int_equal(comity_federation_takes_long(&federation, client), client >= 2);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(whoever_is_here_has_its_own),
@@ -129,6 +138,7 @@ int main(void) {
       cmocka_unit_test(what_one_had_is_dealt_evenly),
       cmocka_unit_test(what_several_had_goes_to_all_who_are_left),
       cmocka_unit_test(a_cohort_stays_where_it_is_when_others_leave),
+      cmocka_unit_test(a_load_takes_long_when_all_of_a_client_is_much),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -217,6 +217,20 @@ static void who_gives_up_is_quoted_at_no_more_than_200_bytes(void **state) {
   assert_true(strlen(comity_error_message()) < 250);
 }
 
+/* He has closed the connection, so that telling him fails. */
+static void telling_the_end_keeps_the_reason_for_it(void **state) {
+  visit *v = *state;
+  v->guest.rank = 1;
+  v->guests.guest = &v->guest;
+  v->guests.count = 1;
+  close(v->visitor);
+  v->visitor = -1;
+  comity_guests_say_end(&v->guests, comity_fail(COMITY_ERR_QUORUM, "too few are left"));
+  assert_string_equal(comity_error_message(), "too few are left");
+  comity_guests_say_end(&v->guests, COMITY_OK);
+  assert_string_equal(comity_error_message(), "");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, arrive, depart)
 
 static const struct CMUnitTest tests[] = {
@@ -230,6 +244,7 @@ static const struct CMUnitTest tests[] = {
     TEST(letters_out_of_turn_are_refused),
     TEST(who_waits_for_his_turn_may_say_little),
     TEST(who_gives_up_is_quoted_at_no_more_than_200_bytes),
+    TEST(telling_the_end_keeps_the_reason_for_it),
 };
 
 int main(void) { return cmocka_run_group_tests(tests, NULL, NULL); }
