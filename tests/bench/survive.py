@@ -3,7 +3,8 @@
   survive.py IMAGES.h5 [-n CYCLES] [--before COMITY]
 
 Without means no signs of life and no checksums (comm.silence=1e6 comm.checksum=false); --before names the command of a version
-that could not survive anything. Prints the median seconds of a round of each run and the ratios to the default, cycle by cycle.
+that could not survive anything. The default is the command in COMITY, or else this checkout's release build. Prints the median seconds
+of a round of each run and the ratios to the default, cycle by cycle.
 """
 import argparse
 import json
@@ -15,7 +16,9 @@ from pathlib import Path
 from statistics import median
 
 HERE = Path(__file__).resolve().parent
-COMITY, MPIRUN, MPIEXEC = os.environ["COMITY"], os.environ["MPIRUN"], os.environ["MPIEXEC"]
+ROOT = HERE.parents[1]
+COMITY = os.environ.get("COMITY", ROOT / "build/release/comity")
+MPIRUN, MPIEXEC = os.environ.get("MPIRUN", ROOT / "tests/support/mpirun.sh"), os.environ.get("MPIEXEC", "mpiexec")
 
 
 def round_seconds(folder, command, images, rounds, settings):

@@ -1,13 +1,29 @@
-# What the end-to-end tests share: the command under test, a folder of their own, and mpirun on any machine.
-# Sourced with: COMITY (the executable), MPIRUN (mpirun.sh), MPIEXEC.
+# What tests by script share: the command under test, a folder of their own, and mpirun on any machine.
+# COMITY (the executable), MPIRUN (mpirun.sh) and MPIEXEC may say otherwise; by default it is this checkout's release build.
 set -euo pipefail
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+COMITY_SOURCE_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+COMITY=${COMITY:-$COMITY_SOURCE_DIR/build/release/comity}
+command -v "$COMITY" >/dev/null || fail "there is no command '$COMITY' (COMITY)"
+COMITY=$(realpath -s "$(command -v "$COMITY")")
+MPIRUN=${MPIRUN:-$COMITY_SOURCE_DIR/tests/support/mpirun.sh}
+MPIEXEC=${MPIEXEC:-$(command -v mpiexec)} || fail "there is no mpiexec"
+export COMITY_SOURCE_DIR COMITY MPIRUN MPIEXEC
+
 work=$(mktemp -d "${TMPDIR:-/tmp}/comity-e2e.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+# What still runs in the background, and what a function there has started.
+end_jobs() {
+  local job
+  for job in $(jobs -p); do
+    pkill -P "$job" || true
+    kill "$job" 2>/dev/null || true
+  done
+}
+trap 'end_jobs; rm -rf "$work" 2>/dev/null || { sleep 2; rm -rf "$work"; }' EXIT # they may still write a last file
 cd "$work"
 export OPENBLAS_NUM_THREADS=1
 export ASAN_OPTIONS=detect_leaks=0 # of sanitized builds: MPI libraries leave memory behind
-
-fail() { echo "FAILED: $*" >&2; exit 1; }
 
 # run RANKS ARGUMENT...: comity on that many ranks.
 run() {

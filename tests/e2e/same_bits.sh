@@ -47,7 +47,7 @@ for model in dense conv; do
 
     # Killed outright after a checkpoint, resumed on the same and on another number of ranks.
     dead=dead-$model-$algorithm
-    setsid "$MPIRUN" "$MPIEXEC" 3 "$COMITY" train $model.yaml "${settings[@]}" server.rounds=1000000 run.dir=$dead --quiet 2>/dev/null &
+    setsid "$MPIRUN" "$MPIEXEC" 3 "$COMITY" train $model.yaml "${settings[@]}" server.rounds=1000000 server.wall_time=300 run.dir=$dead --quiet 2>/dev/null &
     job=$!
     until compgen -G "$dead/checkpoint-????????" >/dev/null; do
       kill -0 $job 2>/dev/null || fail "$dead: the job ended before its first checkpoint"

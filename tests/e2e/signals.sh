@@ -7,7 +7,7 @@ data: {path: data.h5}
 model: {preset: mlp, hidden: [64]}
 algorithm: {name: scaffold}
 train: {epochs: 5, batch: 5, learning_rate: 0.02}
-server: {rounds: 1000000} # only a signal ends it
+server: {rounds: 1000000, wall_time: 300} # only a signal ends it
 checkpoint: {every: 0}
 run: {progress: none}
 YAML

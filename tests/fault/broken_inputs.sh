@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Broken inputs as users meet them. Each ends in time, with the documented exit code on every rank and one line that names what is
 # wrong and where, and leaves nothing half-written behind.
-source "$COMITY_SOURCE_DIR/tests/e2e/common.sh"
+source "$(dirname "$0")/../e2e/common.sh"
 python=/usr/bin/python3
 "$python" -c 'import h5py' 2>/dev/null || skip "$python has no h5py to break files with"
 notes=$(mktemp -d "${TMPDIR:-/tmp}/comity-notes.XXXXXX") # what the test itself writes, outside the folder under test
@@ -23,7 +23,7 @@ echo $code >"$NOTES/code.$$"
 exit $code
 SH
 chmod +x "$each"
-export COMITY NOTES=$notes OMPI_MCA_orte_abort_on_non_zero_status=0
+export NOTES=$notes OMPI_MCA_orte_abort_on_non_zero_status=0
 
 cases=0 failures=0 launched=0
 complain() {
@@ -410,7 +410,7 @@ hangs() {
   rm -rf new
 }
 hangs 2 69 '1 of 2 participants are left, but round.min_participants is 2'
-SURVIVE=1 hangs 0 82 'rank 1: the server gave no sign of life for 2 s'
+COMITY_END_WAIT=2 SURVIVE=1 hangs 0 82 'rank 1: the server gave no sign of life for 2 s'
 
 # ------------------------------------------------------------------------------------------- unusual, but nothing is wrong with them
 attempt 8 0 train job.yaml 'data.path=[silo-1.h5, silo-2.h5, silo-3.h5]' run.dir=eight --quiet

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # chaos.sh [JOBS [FIRST [AT_ONCE]]]: many short jobs in which ranks are killed, abort, exit, hang or are late, messages are corrupt and
 # clients are dropped, at random moments; see chaos/. The long mode is the same with thousands of jobs: chaos.sh 2000 1000.
-source "$COMITY_SOURCE_DIR/tests/e2e/common.sh"
+source "$(dirname "$0")/../e2e/common.sh"
 "$MPIEXEC" --version 2>&1 | grep -qi 'open.mpi\|openrte' || skip "only Open MPI's mpirun lets ranks survive others"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 ulimit -c 0

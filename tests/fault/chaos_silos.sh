@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # chaos_silos.sh [JOBS [FIRST [AT_ONCE]]]: as chaos.sh, but the server and each silo have an mpirun of their own, over TCP; see chaos/silos.py.
-source "$COMITY_SOURCE_DIR/tests/e2e/common.sh"
+source "$(dirname "$0")/../e2e/common.sh"
 "$MPIEXEC" --version 2>&1 | grep -q 'Open MPI\|OpenRTE' || skip "silos that come by themselves need Open MPI"
 command -v ompi-server >/dev/null || skip "there is no ompi-server"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1

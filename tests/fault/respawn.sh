@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # round.respawn: who is killed is replaced by a new process, which takes part; the job ends with 0, with the bits of an undisturbed run
 # where others stand in meanwhile, and those of a schedule where nobody can.
-source "$COMITY_SOURCE_DIR/tests/e2e/common.sh"
+source "$(dirname "$0")/../e2e/common.sh"
 "$MPIEXEC" --version 2>&1 | grep -q 'Open MPI\|OpenRTE' || skip "processes are started in the place of others with Open MPI only"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export ASAN_OPTIONS=detect_leaks=0 # of sanitized builds: MPI libraries leave memory behind
@@ -12,21 +12,21 @@ data: {path: data.h5}
 model: {preset: mlp, hidden: [16]}
 clients: {select: all}
 train: {epochs: 1, batch: 10, learning_rate: 0.05}
-server: {rounds: 1000000} # only the signal below ends it
+server: {rounds: 1000000, wall_time: 300} # only the signal below ends it
 round: {respawn: true}
 comm: {silence: 2}
 checkpoint: {every: 5}
 faults: {schedule: ['kill rank 2 round 5 train', 'kill rank 3 round 40 train', 'delay rank 1 train constant 0.03 s']}
 run: {progress: none}
 YAML
-happened() { grep -c "\"kind\":\"$2\"" "$1/events.jsonl" || true; }
+happened() { grep -cs "\"kind\":\"$2\"" "$1/events.jsonl" || true; }
 hash_of() { "$COMITY" inspect --hash "$1/model.h5"; }
 SURVIVE=1 "$MPIRUN" "$MPIEXEC" 4 "$COMITY" train job.yaml run.dir=killed --quiet 2>said &
 job=$!
 until [[ $(happened killed joined) -eq 2 ]]; do
   kill -0 $job 2>/dev/null || fail "the job ended before the two were replaced: $(<said)"
   sleep 0.05
-done 2>/dev/null
+done
 until_rounds killed $(($(rounds killed) + 10))
 kill -TERM $job
 code=0

@@ -1,13 +1,10 @@
 #!/usr/bin/env bash
 # jobs/run.sh: after the server is lost, at any moment, the job is started again and comes to the model of an undisturbed run; the number
 # of restarts is bounded, and what would only fail again is not started again.
-source "$COMITY_SOURCE_DIR/tests/e2e/common.sh"
+source "$(dirname "$0")/../e2e/common.sh"
 export COMITY_LAUNCHER="$MPIEXEC" COMITY_RESTART_PAUSE=0 COMITY_END_WAIT=0 # whoever waits for the server is not waited for
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export COMITY MPIEXEC
 jobs=$COMITY_SOURCE_DIR/jobs
-helper=
-trap '[[ -z $helper ]] || kill $helper 2>/dev/null || true; rm -rf "$work"' EXIT
 
 # expect CODE COMMAND...: it ends with that code; what it says is in the file `said`.
 expect() {
@@ -67,7 +64,6 @@ killer &
 helper=$!
 COMITY_RESTARTS=20 expect 0 bash "$jobs/run.sh" 3 "$COMITY" train job.yaml run.dir=killed --resume --quiet
 kill $helper 2>/dev/null || true
-helper=
 same_model killed
 [[ $(wc -l <killed/metrics.jsonl) -eq 100 ]] || fail "records were lost or doubled"
 [[ $(<kills) -ge 4 && -s torn ]] || fail "only $(<kills) kills, $(wc -l <torn) of them within a checkpoint"

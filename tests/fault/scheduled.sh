@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Faults by schedule: scheduled absences give one other model on any number of ranks; being slow gives the same one as being fast;
 # a server that dies by schedule is not struck again after a resume; and mistakes in a schedule are named.
-source "$COMITY_SOURCE_DIR/tests/e2e/common.sh"
+source "$(dirname "$0")/../e2e/common.sh"
 
 "$COMITY" data generate blobs --clients 12 --examples 30 --features 8 --classes 3 --separation 3 --test-fraction 0.2 --seed 5 --out data.h5 >/dev/null
 cat >job.yaml <<'YAML'

@@ -2,7 +2,7 @@
 # Silos that come by themselves: a server and three silos, each with an mpirun of its own. One dies and comes back, one comes late, one
 # leaves and comes again, and a stranger is refused; the model is that of a run in which those clients were absent by schedule. Undisturbed,
 # it is that of one mpirun with the same files.
-source "$COMITY_SOURCE_DIR/tests/e2e/common.sh"
+source "$(dirname "$0")/../e2e/common.sh"
 source "$COMITY_SOURCE_DIR/tests/fault/drops.sh"
 "$MPIEXEC" --version 2>&1 | grep -q 'Open MPI\|OpenRTE' || skip "silos that come by themselves need Open MPI"
 command -v ompi-server >/dev/null || skip "there is no ompi-server"

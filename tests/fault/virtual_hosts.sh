@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A job over three hosts, by TCP: the same bits as on one, also over bad links, and after a host has crashed or was cut off.
-source "$COMITY_SOURCE_DIR/tests/e2e/common.sh"
+source "$(dirname "$0")/../e2e/common.sh"
 export HOSTS=comity-$$ COMITY_LAUNCHER="$MPIEXEC" COMITY_RESTART_PAUSE=0 COMITY_END_WAIT=3 COMITY_START_WAIT=60
 [[ $("$MPIEXEC" --version 2>&1) =~ Open\ MPI|OpenRTE ]] || skip "hosts are reached as Open MPI 4 does it"
 hosts() { bash "$COMITY_SOURCE_DIR/tests/support/hosts.sh" "$@"; }

@@ -2,7 +2,7 @@
 # round.wait: with fewer participants than round.min_participants the server waits. Who comes back in time is one of them again, and
 # the model that of an undisturbed run; when nobody comes, the job ends with 69 when the time is over, not before, with a checkpoint
 # from which it goes on; and whoever asks it to stop need not wait.
-source "$COMITY_SOURCE_DIR/tests/e2e/common.sh"
+source "$(dirname "$0")/../e2e/common.sh"
 "$MPIEXEC" --version 2>&1 | grep -q 'Open MPI\|OpenRTE' || skip "lost ranks are survived with Open MPI only"
 
 "$COMITY" data generate blobs --clients 6 --examples 30 --features 8 --classes 3 --separation 2 --seed 3 --out data.h5 >/dev/null
