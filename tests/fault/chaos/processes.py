@@ -10,19 +10,24 @@ from comity import run
 NAME = "COMITY_CHAOS"  # of the variable
 
 
+def full(name):
+    """With this run's folder before it, which tells its jobs from those of another run."""
+    return os.path.join(os.getcwd(), name) if name else os.getcwd()
+
+
 def environment(name, **more):
-    return dict(os.environ, **{NAME: name}, **more)
+    return dict(os.environ, **{NAME: full(name)}, **more)
 
 
-def named(name):
-    """Ids of the processes of that name, those of `name/...` included."""
-    found = []
+def named(name=""):
+    """Ids of the processes of that name, those of `name/...` included; of the whole run without one."""
+    mark, found = f"{NAME}={full(name)}".encode(), []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             words = (entry / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if any(word == f"{NAME}={name}".encode() or word.startswith(f"{NAME}={name}/".encode()) for word in words):
+        if any(word == mark or word.startswith(mark + b"/") for word in words):
             found.append(int(entry.name))
     return found
 
@@ -55,7 +60,7 @@ def send(pid, number):
         return False
 
 
-def end(name):
+def end(name=""):
     for pid in named(name):
         send(pid, signal.SIGKILL)
 
