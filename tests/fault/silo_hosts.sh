@@ -2,7 +2,7 @@
 # A server and two silos, each on a host of its own with an mpirun of its own. A silo's host crashes, the others go on, and it joins again;
 # the other's is cut off for a while, and it takes part again when the link is back. The model is that of a run in which those clients were
 # absent by schedule.
-source "$COMITY_SOURCE_DIR/tests/e2e/common.sh"
+source "$(dirname "$0")/../e2e/common.sh"
 source "$COMITY_SOURCE_DIR/tests/fault/drops.sh"
 "$MPIEXEC" --version 2>&1 | grep -q 'Open MPI\|OpenRTE' || skip "silos that come by themselves need Open MPI"
 command -v ompi-server >/dev/null || skip "there is no ompi-server"
