@@ -54,7 +54,9 @@ bool comity_app_is_launched(void);
 /* Start this verb again under an mpirun of its own; returns the exit code of the process inside.
  * \param[in] uri  of the ompi-server; NULL = start one */
 int comity_app_launch(const char *uri, int argc, char **argv);
-/* Whether a signal has come since the first launch, which catches them. */
+/* Count signals, in a process that launches others; comity_app_launch does so too. */
+void comity_app_catch_signals(void);
+/* Whether one has come since. */
 bool comity_app_was_signalled(void);
 /* MPI, signals and all else that a session needs. \param[in] threads  MPI shall allow calls from several threads */
 COMITY_MUST_CHECK comity_status comity_app_begin(int *argc, char ***argv, bool threads);

@@ -51,6 +51,9 @@ static comity_status read_address(const choices *given, comity_address *address)
              : comity_public_key_read("--server-key", given->server_key, &address->server);
 }
 
+/* In the process that launches the other, and in the one inside. */
+static bool is_asked_to_stop(void) { return comity_app_was_signalled() || *comity_app_stop() != 0; }
+
 /* The server may be starting, or starting again at another address; before there is one, no mpirun can be told of it. */
 static comity_status find_server(const choices *given, double deadline, comity_address *address) {
   static const double LOOK = 0.2;
@@ -60,9 +63,16 @@ static comity_status find_server(const choices *given, double deadline, comity_a
     if (status == COMITY_OK && !address->done)
       status = comity_link_call(address->door, &link);
     comity_link_destroy(&link);
-    if (status == COMITY_OK || comity_clock_now() >= deadline || comity_app_was_signalled())
+    if (is_asked_to_stop())
+      return comity_fail(COMITY_REQUEUE, "asked to stop while this silo looked for its server");
+    if (status == COMITY_OK || comity_clock_now() >= deadline)
       return status;
   }
+}
+
+static comity_status say_done(const choices *given) {
+  fprintf(stderr, "comity: the job at %s has ended\n", given->server);
+  return COMITY_OK;
 }
 
 /* This process is the one inside. The mpirun around it can only meet the server that it was told of. */
@@ -70,6 +80,8 @@ static comity_status join_from_inside(const choices *given, double deadline) {
   const char *told = getenv("COMITY_RENDEZVOUS");
   comity_address address;
   COMITY_TRY(find_server(given, told != NULL ? 0 : deadline, &address));
+  if (address.done)
+    return say_done(given);
   COMITY_REQUIRE(told == NULL || strcmp(told, address.rendezvous) == 0, COMITY_ERR_SERVER,
                  "%s: the server has started again meanwhile, at another address", given->server);
   return join(given, &address);
@@ -88,18 +100,17 @@ static int join_from_outside(const choices *given, double deadline, int argc, ch
   const int gone = comity_status_exit_code(COMITY_ERR_SERVER);
   comity_address address;
   int code;
+  comity_app_catch_signals();
   do {
     comity_status status = find_server(given, deadline, &address);
     if (status != COMITY_OK)
       return comity_app_fail(status);
     comity_error_clear();
-    if (address.done) {
-      fprintf(stderr, "comity: the job at %s has ended\n", given->server);
-      return 0;
-    }
+    if (address.done)
+      return comity_status_exit_code(say_done(given));
     code = comity_app_launch(address.rendezvous, argc, argv);
-  } while (code == gone && !comity_app_was_signalled() &&
-           (comity_clock_now() < deadline || has_moved(given, &address)));
+  } while (code == gone &&
+           (is_asked_to_stop() || comity_clock_now() < deadline || has_moved(given, &address)));
   return code;
 }
 

@@ -33,7 +33,7 @@ static void count_signal(int number) {
   signals = signals + 1;
 }
 
-static void catch_signals(void) {
+void comity_app_catch_signals(void) {
   static const int caught[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
   struct sigaction action;
   memset(&action, 0, sizeof action);
@@ -225,7 +225,7 @@ int comity_app_launch(const char *uri, int argc, char **argv) {
                                        argv[0]));
   if (mkdtemp(folder) == NULL)
     return comity_app_fail(comity_fail_errno("%s: cannot make a folder", folder));
-  catch_signals();
+  comity_app_catch_signals();
   comity_status status = uri != NULL ? COMITY_OK : start_rendezvous(folder, &rendezvous, &own);
   int code =
       status == COMITY_OK ? launch(folder, uri != NULL ? uri : own, argc, argv) : comity_app_fail(status);

@@ -159,11 +159,24 @@ comity_status comity_checkpoint_latest(const char *folder, uint64_t round, char 
   return status;
 }
 
+typedef struct search {
+  const char *folder;
+  comity_logger *logger;
+  char *found;
+} search;
+
+/* Reads all of a checkpoint, maybe of several: work aside. */
+static comity_status find_newest(void *self) {
+  search *s = self;
+  return comity_checkpoint_newest(s->folder, s->logger, &s->found);
+}
+
 comity_status comity_checkpoint_find(comity_comm *comm, const char *folder, comity_logger *logger,
                                      char **path) {
-  char *found = NULL;
   bool server = comity_comm_is_server(comm);
-  comity_status status = server ? comity_checkpoint_newest(folder, logger, &found) : COMITY_OK;
+  search s = {.folder = folder, .logger = logger};
+  comity_status status = server ? comity_comm_aside(comm, find_newest, &s) : COMITY_OK;
+  char *found = s.found;
   COMITY_TRY(comity_comm_agree(comm, status));
   uint64_t bytes = found == NULL ? 0 : strlen(found) + 1;
   COMITY_TRY_OR(failed, comity_comm_broadcast(comm, &bytes, sizeof bytes));

@@ -24,6 +24,7 @@ comity_status comity_comm_offer(comity_comm *comm, int rank, MPI_Comm link, cons
   COMITY_TRY(comity_ear_open(comm, &peer->offer, link, rank, 0));
   snprintf(peer->offered_host, sizeof peer->offered_host, "%s", host);
   comm->torn = true; /* whoever was there before may be gone, and MPI_Finalize would wait for it */
+  comity_notice_send(comm, (comity_endpoint){link, 0}, COMITY_NOTICE_ALIVE, rank, NULL);
   return COMITY_OK;
 }
 

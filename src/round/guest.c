@@ -20,11 +20,20 @@ static double patience(const comity_guests *guests) {
 }
 
 /* Until there is something to be told. */
-static comity_status keep_sign(const comity_guests *guests, comity_guest *guest, double now) {
-  if (now < guest->next_sign)
-    return COMITY_OK;
-  guest->next_sign = now + patience(guests) / 8;
-  return comity_mail_send(guest->link, guest->session, COMITY_MAIL_WAIT, 0, NULL, 0);
+static bool is_waiting(const comity_guest *guest) {
+  return guest->rank > 0 && guest->step >= COMITY_GUEST_QUEUE && guest->step < COMITY_GUEST_READY &&
+         guest->step != COMITY_GUEST_MEETING; /* what is said now must not come before the place to meet */
+}
+
+void comity_guests_keep_signs(comity_guests *guests, double now) {
+  for (size_t i = 0; i < guests->count; i++) {
+    comity_guest *guest = &guests->guest[i];
+    if (!is_waiting(guest) || now < guest->next_sign)
+      continue;
+    guest->next_sign = now + patience(guests) / 8;
+    if (comity_mail_send(guest->link, guest->session, COMITY_MAIL_WAIT, 0, NULL, 0) != COMITY_OK)
+      comity_error_clear(); /* who has gone is missed when it is his turn */
+  }
 }
 
 /* ---------------------------------------------------------------------------------------------- handshake */
@@ -86,7 +95,7 @@ comity_status comity_guest_tell_job(comity_guests *guests, comity_guest *guest) 
 static comity_status meet(comity_guests *guests, comity_guest *guest, double now) {
   char *address = NULL;
   if (guests->meeting != NULL)
-    return keep_sign(guests, guest, now);
+    return COMITY_OK;
   COMITY_TRY(comity_meeting_accept(&address, &guests->meeting));
   comity_status status =
       comity_mail_send(guest->link, guest->session, COMITY_MAIL_MEET, 0, address, strlen(address));
@@ -192,8 +201,8 @@ comity_status comity_guest_step_on(comity_guests *guests, comity_guest *guest, d
     COMITY_TRY(read_mail(guests, guest, now));
   if (guest->step == COMITY_GUEST_QUEUE)
     COMITY_TRY(meet(guests, guest, now));
-  if (guest->step == COMITY_GUEST_WAITING)
-    COMITY_TRY(guests->founded ? welcome(guests, guest, now) : keep_sign(guests, guest, now));
+  if (guest->step == COMITY_GUEST_WAITING && guests->founded)
+    COMITY_TRY(welcome(guests, guest, now));
   COMITY_REQUIRE(now < guest->deadline || guest->step >= COMITY_GUEST_READY, COMITY_ERR_TIMEOUT,
                  "it said nothing more %s",
                  guest->step <= COMITY_GUEST_PROOF ? "in the handshake" : "after the handshake");

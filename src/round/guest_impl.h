@@ -16,9 +16,9 @@ typedef enum comity_mail_kind {
   COMITY_MAIL_WAIT,    /* server: a sign of life; the newcomer answers with the same */
   COMITY_MAIL_WELCOME, /* server: as comity_welcome_pack made it; up to round `value` no schedule strikes */
   COMITY_MAIL_STATES,  /* server: as comity_run_states_pack made them */
-  COMITY_MAIL_READY,   /* newcomer: what comity_federation_introduce says; from here on it knocks */
-  COMITY_MAIL_SORRY,   /* either: it comes to nothing; `value` is a status, and a text follows */
-  COMITY_MAIL_END      /* server: the job has ended, with the status `value` */
+  COMITY_MAIL_READY, /* newcomer: what comity_federation_introduce says; server: then it may knock from here on */
+  COMITY_MAIL_SORRY, /* either: it comes to nothing; `value` is a status, and a text follows */
+  COMITY_MAIL_END    /* server: the job has ended, with the status `value` */
 } comity_mail_kind;
 
 /* One letter as it came. */

@@ -229,6 +229,8 @@ static comity_status offer(comity_guests *guests, comity_guest *guest) {
   guest->told = (comity_message){0};
   if (comity_comm_is_present(comm, guest->rank))
     comity_comm_exclude(comm, guest->rank, COMITY_CHANGE_LOST, "another process has come in its place");
+  if (comity_mail_send(guest->link, guest->session, COMITY_MAIL_READY, 0, NULL, 0) != COMITY_OK)
+    comity_error_clear(); /* then it does not knock */
   comity_guest_clear(guest);
   return COMITY_OK;
 }

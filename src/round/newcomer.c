@@ -5,7 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const double SOON = 30, GOODBYE = 1;
+/* Seconds in which the server gives signs of life to whom it knows; in which it does to nobody else, as it may be at its files;
+ * for MPI to connect. */
+static const double SOON = 30, UNKNOWN = 300, MEET = 30, GOODBYE = 1;
 
 typedef struct newcomer {
   const comity_join_options *join; /* NULL: the server started this process */
@@ -33,7 +35,7 @@ static comity_status linger(const newcomer *n, double deadline, const char *what
 static comity_status expect_bytes(const newcomer *n, uint8_t *bytes, size_t count, const char *what) {
   uint8_t *came = NULL;
   size_t length = 0;
-  double deadline = comity_clock_now() + SOON;
+  double deadline = comity_clock_now() + n->patience;
   while (came == NULL) {
     COMITY_TRY(comity_link_receive(n->link, count, &came, &length));
     if (came == NULL)
@@ -76,9 +78,10 @@ static comity_status expect(newcomer *n, comity_mail_kind kind, const char *what
     }
     if (mail->kind == kind)
       return COMITY_OK;
-    comity_status status = mail->kind == COMITY_MAIL_WAIT
-                               ? comity_mail_send(n->link, n->session, COMITY_MAIL_WAIT, 0, NULL, 0)
-                               : unexpected(n, mail, what);
+    bool answers = kind != COMITY_MAIL_READY; /* else nobody would read it */
+    comity_status status = mail->kind != COMITY_MAIL_WAIT ? unexpected(n, mail, what)
+                           : answers ? comity_mail_send(n->link, n->session, COMITY_MAIL_WAIT, 0, NULL, 0)
+                                     : COMITY_OK;
     comity_mail_clear(mail);
     COMITY_TRY(status);
     deadline = comity_clock_now() + n->patience;
@@ -93,7 +96,7 @@ static comity_status meet(newcomer *n) {
   comity_meeting *meeting = NULL;
   comity_link *link = NULL;
   COMITY_TRY(expect(n, COMITY_MAIL_MEET, "place to meet", &mail));
-  double deadline = comity_clock_now() + SOON;
+  double deadline = comity_clock_now() + MEET;
   comity_status status = comity_meeting_connect((const char *)mail.bytes, &meeting);
   comity_mail_clear(&mail);
   while (status == COMITY_OK && link == NULL && meeting != NULL) {
@@ -185,14 +188,28 @@ static comity_status set_up(newcomer *n) {
   return status;
 }
 
-/* From here on the server's offer stands, and this process knocks. */
+/* When the server has answered its offer stands, and this process knocks. */
 static comity_status tell_ready(newcomer *n) {
+  comity_mail answer = {0};
   comity_message message = {0};
   comity_status status = comity_federation_introduce(n->run.federation, &message);
   if (status == COMITY_OK)
     status = comity_mail_send(n->link, n->session, COMITY_MAIL_READY, 0, message.bytes, message.length);
   comity_message_clear(&message);
+  if (status == COMITY_OK)
+    status = expect(n, COMITY_MAIL_READY, "leave to come in", &answer);
+  comity_mail_clear(&answer);
   return status;
+}
+
+/* A server that ends, or starts again elsewhere, while this process comes: the wire breaks, or nobody is where they were to
+ * meet. */
+static comity_status without_server(comity_status status) {
+  char why[256];
+  if (status != COMITY_ERR_COMM)
+    return status;
+  snprintf(why, sizeof why, "%s", comity_error_message());
+  return comity_fail(COMITY_ERR_SERVER, "the server has gone while this process came: %s", why);
 }
 
 static comity_status come_in(newcomer *n) {
@@ -200,8 +217,8 @@ static comity_status come_in(newcomer *n) {
     COMITY_TRY(comity_link_parent(&n->link));
   } else {
     COMITY_TRY(comity_link_call(n->join->address, &n->link));
-    COMITY_TRY(shake_hands(n));
-    COMITY_TRY(meet(n));
+    COMITY_TRY(without_server(shake_hands(n)));
+    COMITY_TRY(without_server(meet(n)));
   }
   COMITY_TRY(learn_job(n));
   comity_status status = tell_data(n);
@@ -210,7 +227,9 @@ static comity_status come_in(newcomer *n) {
   if (status == COMITY_OK)
     status = comity_run_survive(&n->run);
   if (status == COMITY_OK)
-    return tell_ready(n);
+    status = tell_ready(n);
+  if (status == COMITY_OK)
+    return COMITY_OK;
   const char *text = comity_error_message();
   if (comity_mail_send(n->link, n->session, COMITY_MAIL_SORRY, (uint32_t)status, text, strlen(text)) ==
       COMITY_OK)
@@ -249,7 +268,7 @@ static comity_status take_part(newcomer *n) {
 }
 
 static comity_status come(newcomer *n, comity_run_result *result) {
-  n->patience = SOON;
+  n->patience = UNKNOWN;
   n->run.options = n->options;
   n->run.leaves_alone = n->join != NULL;
   n->run.start = comity_clock_now();

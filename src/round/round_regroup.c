@@ -60,9 +60,17 @@ static void tended(void *self) {
     comity_comm_leave(run->comm);
 }
 
+/* Whether somebody outside wants to know that this process lives, and it will say so again and again. */
+static bool tells(const comity_run_state *run) {
+  return run->options->alive != NULL && comity_comm_size(run->comm) > 1;
+}
+
 static void alive(void *self) {
   const comity_run_state *run = self;
-  run->options->alive(comity_config_real(run->config, "comm.silence"), false);
+  if (run->guests != NULL)
+    comity_guests_keep_signs(run->guests, comity_clock_now());
+  if (tells(run))
+    run->options->alive(comity_config_real(run->config, "comm.silence"), false);
 }
 
 static uint64_t own(void *self, int rank) {
@@ -72,7 +80,6 @@ static uint64_t own(void *self, int rank) {
 
 comity_status comity_run_survive(comity_run_state *run) {
   double silence = comity_config_real(run->config, "comm.silence");
-  bool tells = run->options->alive != NULL && comity_comm_size(run->comm) > 1;
   comity_comm_set_faults(run->comm, run->faults);
   comity_watcher watcher = {.self = run,
                             .stage_name = comity_stage_name,
@@ -81,9 +88,9 @@ comity_status comity_run_survive(comity_run_state *run) {
                             .own = own,
                             .repeats = repeats,
                             .tended = tended,
-                            .alive = tells ? alive : NULL};
+                            .alive = alive};
   COMITY_TRY(comity_comm_survive(run->comm, silence, &watcher));
-  if (tells)
+  if (tells(run))
     run->options->alive(silence, true);
   return COMITY_OK;
 }

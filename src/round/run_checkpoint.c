@@ -83,7 +83,17 @@ static comity_status same_data(const comity_run_state *run, const char *path, co
   return COMITY_OK;
 }
 
-static comity_status read_server_part(comity_run_state *run, const char *path) {
+/* What this rank reads of a checkpoint, work aside. */
+typedef struct reading {
+  comity_run_state *run;
+  const char *path;
+  int participant;
+} reading;
+
+static comity_status read_server_part(void *self) {
+  const reading *r = self;
+  comity_run_state *run = r->run;
+  const char *path = r->path;
   comity_checkpoint checkpoint = {.parameters = comity_model_parameters(run->model),
                                   .model = run->global,
                                   .server_length = run->method.protocol.server_state.length,
@@ -106,9 +116,15 @@ static comity_status read_server_part(comity_run_state *run, const char *path) {
 }
 
 static bool hosted_here(void *context, uint64_t client) {
-  const comity_run_state *run = context;
+  const reading *r = context;
+  const comity_run_state *run = r->run;
   return client < run->federation->clients && run->trainer != NULL &&
-         comity_federation_host(run->federation, client) == comity_comm_participant(run->comm);
+         comity_federation_host(run->federation, client) == r->participant;
+}
+
+static comity_status read_states(void *self) {
+  reading *r = self;
+  return comity_checkpoint_states(r->path, hosted_here, r, r->run->states);
 }
 
 comity_status comity_run_resume(comity_run_state *run) {
@@ -118,13 +134,14 @@ comity_status comity_run_resume(comity_run_state *run) {
     comity_log(run->logger, COMITY_LOG_INFO, "%s holds no checkpoint yet: starting at round 1", run->folder);
     return COMITY_OK;
   }
-  comity_status status = comity_comm_is_server(run->comm) ? read_server_part(run, path) : COMITY_OK;
+  reading r = {.run = run, .path = path, .participant = comity_comm_participant(run->comm)};
+  comity_status status =
+      comity_comm_is_server(run->comm) ? comity_comm_aside(run->comm, read_server_part, &r) : COMITY_OK;
   status = comity_comm_agree(run->comm, status);
   if (status == COMITY_OK) {
-    status = run->method.protocol.client_state.length == 0
-                 ? COMITY_OK
-                 : comity_checkpoint_states(path, hosted_here, run, run->states);
-    status = comity_comm_agree(run->comm, status);
+    bool stateful = run->method.protocol.client_state.length > 0;
+    status =
+        comity_comm_agree(run->comm, stateful ? comity_comm_aside(run->comm, read_states, &r) : COMITY_OK);
   }
   comity_free(path);
   COMITY_TRY(status);

@@ -301,6 +301,8 @@ void comity_guests_found(comity_guests *guests);
 comity_comm_options comity_run_comm_options(const comity_config *config);
 /* Look after all of them without waiting for any. */
 void comity_guests_poll(comity_guests *guests);
+/* Signs of life to those who wait, which are due from time to time also while the server is at work aside. */
+void comity_guests_keep_signs(comity_guests *guests, double now);
 /* Start a process in the place of a lost one, where the run may. */
 void comity_guests_replace(comity_guests *guests, int rank);
 /* Whether somebody who was offered is not acquainted yet. Accepts NULL. */

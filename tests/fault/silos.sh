@@ -73,6 +73,48 @@ together run.dir=together
 [[ $(hash_of whole) == $(hash_of together) ]] || fail "silos give other bits than one mpirun"
 echo "undisturbed: same bits as one mpirun"
 
+# Who comes when the job is done has nothing to do, also under an mpirun of his own; who looks for a server that is not there stops when
+# asked to, whether there was one before or not.
+outside=("$COMITY" join --data silo-1.h5 --key silo-1.key)
+inside=("$MPIEXEC" -n 1 --oversubscribe "${outside[@]}")
+too_late() { # COMMAND...
+  "$@" --server whole/server.addr >late.out 2>&1 || fail "a silo that is too late left with $?: $(<late.out)"
+  grep -q 'has ended' late.out || fail "a silo that is too late says: $(<late.out)"
+}
+stops() { # NAME SIGNAL PROCESS
+  kill -0 $3 2>/dev/null || fail "$1 does not look for its server any more: $(<"$1.out")"
+  kill -"$2" $3
+  ends 75 $3 "$1"
+}
+too_late "${outside[@]}"
+too_late "${inside[@]}"
+"${outside[@]}" --server nowhere.addr --wait 60 >outside.out 2>&1 & looks=$!
+"${inside[@]}" --server nowhere.addr --wait 60 >inside.out 2>&1 & also=$!
+sleep 2
+stops outside TERM $looks
+stops inside USR1 $also
+serve ended
+join ended 1 searching --wait 60; looks=$!
+until grep -q '1 of 3 silos are here' ended/log.txt; do sleep 0.05; done
+kill -TERM $server
+ends 75 $server ended
+until grep -q 'server has ended' searching.out; do sleep 0.05; done
+sleep 1
+stops searching TERM $looks
+
+# A server that closes the connection in the handshake is one that has gone: the silo may look for it again.
+python3 -c 'import socket
+door = socket.create_server(("127.0.0.1", 0))
+print(door.getsockname()[1], flush=True)
+while True: door.accept()[0].close()' >closing & closing=$!
+until [[ -s closing ]]; do sleep 0.05; done
+sed "s/^door .*/door $(<closing) 127.0.0.1/" ended/server.addr >closing.addr
+code=0
+"${outside[@]}" --server closing.addr >closing.out 2>&1 || code=$?
+kill $closing
+[[ $code -eq 82 ]] || fail "a silo whose server closes the connection left with $code: $(<closing.out)"
+echo "silos that come too late, or for nothing, leave as they should"
+
 # Silo 2 is killed by schedule in round 4 and comes back, silo 3 comes late, leaves, and comes again, and a stranger is refused.
 # In the end the server is asked to stop.
 joined() { # COUNT: so many have joined the run `torn`

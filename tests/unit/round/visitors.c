@@ -231,6 +231,39 @@ static void telling_the_end_keeps_the_reason_for_it(void **state) {
   assert_string_equal(comity_error_message(), "");
 }
 
+/* Also while the server is at its files, when letters are not read. */
+static void who_waits_gets_signs_of_life_when_they_are_due(void **state) {
+  static const struct {
+    comity_guest_step step;
+    bool waits;
+  } at[] = {{COMITY_GUEST_PROOF, false}, {COMITY_GUEST_QUEUE, true},   {COMITY_GUEST_MEETING, false},
+            {COMITY_GUEST_DATA, true},   {COMITY_GUEST_WAITING, true}, {COMITY_GUEST_JOINING, true},
+            {COMITY_GUEST_GONE, false}};
+  visit *v = *state;
+  uint8_t sent[100];
+  v->guests.guest = &v->guest;
+  v->guests.count = 1;
+  v->guest.rank = 1;
+  for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+    double now = 100 * (double)(i + 1);
+    v->guest.step = at[i].step;
+    comity_guests_keep_signs(&v->guests, now);
+    comity_guests_keep_signs(&v->guests, now + 0.1);
+    assert_int_equal(read(v->visitor, sent, sizeof sent), at[i].waits ? 4 + 8 : -1);
+    comity_guests_keep_signs(&v->guests, now + 10);
+    assert_int_equal(read(v->visitor, sent, sizeof sent), at[i].waits ? 4 + 8 : -1);
+  }
+  v->guest.rank = 0;
+  v->guest.step = COMITY_GUEST_QUEUE;
+  comity_guests_keep_signs(&v->guests, 1000);
+  assert_int_equal(read(v->visitor, sent, sizeof sent), -1);
+  v->guest.rank = 1; /* and one who has gone does no harm */
+  close(v->visitor);
+  v->visitor = -1;
+  comity_guests_keep_signs(&v->guests, 1000);
+  assert_string_equal(comity_error_message(), "");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, arrive, depart)
 
 static const struct CMUnitTest tests[] = {
@@ -245,6 +278,7 @@ static const struct CMUnitTest tests[] = {
     TEST(who_waits_for_his_turn_may_say_little),
     TEST(who_gives_up_is_quoted_at_no_more_than_200_bytes),
     TEST(telling_the_end_keeps_the_reason_for_it),
+    TEST(who_waits_gets_signs_of_life_when_they_are_due),
 };
 
 int main(void) { return cmocka_run_group_tests(tests, NULL, NULL); }
