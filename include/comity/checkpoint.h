@@ -75,7 +75,7 @@ typedef struct comity_checkpoint {
 /** Write checkpoint-<round> under `folder` and remove all but the newest `keep`. Collective; every rank
  * passes its own states, only the server's `checkpoint` is read. Either the whole checkpoint exists
  * afterwards, or nothing of it: after COMITY_INTERRUPTED it can be written again from the beginning, by those who are
- * members then. A server whose checkpoint exists is not interrupted here any more, but in its next operation. */
+ * members then, which may not be a rank any more whose report of its files does not hold. A server whose checkpoint exists is not interrupted here any more, but in its next operation. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_checkpoint_write(comity_comm *comm, const char *folder,
                                                                    const comity_checkpoint *checkpoint,
                                                                    const comity_states *states, size_t keep,

@@ -123,6 +123,7 @@ typedef struct writing {
   comity_part part[2]; /* (count) this rank's files */
   size_t count;
   comity_gathered reports; /* on the server: all files */
+  int suspect;             /* the rank whose report of its files does not hold; 0 = none */
 } writing;
 
 /* This rank's files, and what to report of them. */
@@ -174,22 +175,48 @@ static comity_status take_name(const char *folder, uint64_t round, const char *a
   return status;
 }
 
+/* One file that a rank reports: it has the one name that there is for it, and is there. */
+static comity_status check_part(const writing *w, int rank, size_t index, const comity_part *part) {
+  char name[sizeof part->name];
+  bool first = rank == 0 && index == 0;
+  if (first)
+    snprintf(name, sizeof name, "server.h5");
+  else
+    snprintf(name, sizeof name, "clients-%d.h5", rank);
+  COMITY_REQUIRE(strncmp(part->name, name, sizeof name) == 0, COMITY_ERR_CHECKPOINT,
+                 "%s: a file that is not called %s", w->aside, name);
+  comity_status status = comity_part_check(w->aside, part, false);
+  return status == COMITY_OK
+             ? COMITY_OK
+             : comity_fail_context(status, "the run folder must lie on a file system that all ranks share");
+}
+
+/* At most one file of each rank, and before that the server's own part: no reader takes a checkpoint with any other. */
+static comity_status take_reports(writing *w, comity_manifest *manifest) {
+  COMITY_TRY(COMITY_NEW(manifest->part, w->reports.count + 1));
+  for (int rank = 0; rank < (int)w->reports.count; rank++) {
+    size_t at = w->reports.offset[rank], bytes = w->reports.offset[rank + 1] - at;
+    size_t count = bytes / sizeof(comity_part), most = rank == 0 ? 2 : 1;
+    w->suspect = rank;
+    COMITY_REQUIRE(bytes % sizeof(comity_part) == 0 && count <= most, COMITY_ERR_CHECKPOINT,
+                   "%s: a report of %zu bytes about %zu files at most", w->aside, bytes, most);
+    for (size_t i = 0; i < count; i++) {
+      comity_part *part = &manifest->part[manifest->count++];
+      memcpy(part, w->reports.bytes + at + i * sizeof *part, sizeof *part);
+      COMITY_TRY(check_part(w, rank, i, part));
+    }
+  }
+  w->suspect = 0;
+  return COMITY_OK;
+}
+
 /* What all ranks reported becomes the manifest, and the folder a checkpoint. */
 static comity_status commit(void *self) {
-  const writing *w = self;
+  writing *w = self;
   comity_manifest manifest = {.round = w->round};
-  size_t bytes = w->reports.offset[w->reports.count];
-  COMITY_REQUIRE(bytes % sizeof(comity_part) == 0, COMITY_ERR_INTERNAL, "%s: reports of %zu bytes", w->aside,
-                 bytes);
-  manifest.count = bytes / sizeof(comity_part);
-  comity_status status = COMITY_NEW(manifest.part, manifest.count);
-  if (status == COMITY_OK)
-    memcpy(manifest.part, w->reports.bytes, bytes);
-  for (size_t i = 0; i < manifest.count && status == COMITY_OK; i++) {
-    status = comity_part_check(w->aside, &manifest.part[i], false);
-    if (status != COMITY_OK)
-      status = comity_fail_context(status, "the run folder must lie on a file system that all ranks share");
-  }
+  comity_status status = take_reports(w, &manifest);
+  if (status != COMITY_OK && status != COMITY_ERR_CHECKPOINT) /* that is no rank's fault */
+    w->suspect = 0;
   if (status == COMITY_OK)
     status = comity_manifest_write(w->aside, &manifest); /* flushes the folder's entries, too */
   if (status == COMITY_OK)
@@ -276,6 +303,7 @@ static comity_status write_and_commit(comity_comm *comm, writing *w) {
   COMITY_TRY(comity_comm_agree(comm, comity_comm_aside(comm, write_parts, w)));
   COMITY_TRY(comity_comm_gather(comm, w->part, w->count * sizeof w->part[0], &w->reports));
   comity_status status = w->server ? comity_comm_aside(comm, commit, w) : COMITY_OK;
+  status = comity_comm_reject(comm, w->suspect, status);
   comity_gathered_clear(&w->reports);
   bool written = w->server && status == COMITY_OK;
   status = comity_comm_agree(comm, status);

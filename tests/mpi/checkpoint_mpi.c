@@ -5,7 +5,7 @@
 
 #include <comity/checkpoint.h>
 
-#include "core/core_impl.h"
+#include "checkpoint/checkpoint_impl.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -360,6 +360,58 @@ static void a_full_disk_leaves_the_checkpoint_before_wherever_it_strikes(void **
   comity_states_destroy(&states);
 }
 
+static comity_part part_called(const char *name) {
+  comity_part part = {.bytes = 10};
+  memcpy(part.name, name, strnlen(name, sizeof part.name));
+  return part;
+}
+
+/* The last rank takes part, but says of its files what is not so: it is left out, and the others write again. */
+static void expect_liar_left_out(const void *lie, size_t bytes, uint64_t round) {
+  int last = comity_comm_size(comm) - 1;
+  comity_point point = {.round = round};
+  comity_states *states = make_states(0, NULL);
+  const comity_watcher watcher = {0};
+  assert_int_equal(comity_comm_survive(comm, 5, &watcher), COMITY_OK);
+  if (comity_comm_rank(comm) == last) {
+    comity_gathered none;
+    uint64_t told = 0;
+    assert_int_equal(comity_comm_broadcast(comm, &told, sizeof told), COMITY_OK);
+    for (int i = 0; i < 3; i++)
+      assert_int_equal(comity_comm_agree(comm, COMITY_OK), COMITY_OK);
+    assert_int_equal(comity_comm_gather(comm, lie, bytes, &none), COMITY_OK);
+    assert_int_equal(comity_comm_agree(comm, COMITY_OK), COMITY_INTERRUPTED);
+    assert_int_equal(comity_comm_regroup(comm, &point), COMITY_ERR_EXCLUDED);
+  } else {
+    assert_int_equal(write_to(folder, round, 5, states), COMITY_INTERRUPTED);
+    assert_true(!comity_comm_is_server(comm) || (!exists(round, "") && !exists(round, ".part")));
+    assert_int_equal(comity_comm_regroup(comm, &point), COMITY_OK);
+    assert_int_equal(write_to(folder, round, 5, states), COMITY_OK);
+    char *path = expect_newest(folder, round);
+    expect_contents(path, round);
+    comity_free(path);
+  }
+  comity_states_destroy(&states);
+}
+
+static void who_reports_files_that_are_none_of_its_own_is_left_out(void **state) {
+  (void)state;
+  static const char unended[] = "clients-1.h5/xxxxxxxxxxxxxxxxxxxxxxxxx";
+  char own[32];
+  int size = comity_comm_size(comm);
+  snprintf(own, sizeof own, "clients-%d.h5", size - 1);
+  const char *const names[] = {"", "server.h5", "clients-0.h5", "../log", unended, "manifest", own, own, own};
+  size_t count = sizeof names / sizeof *names, bytes = sizeof(comity_part);
+  for (size_t i = 0; i < count && size > 1;
+       i++) { /* the own file is not there, is half reported, and twice */
+    comity_part lies[] = {part_called(names[i]), part_called(names[i])};
+    size_t told = i + 1 == count ? 2 * bytes : i + 2 == count ? bytes / 2 : bytes;
+    expect_liar_left_out(lies, told, i + 1);
+    comity_comm_destroy(&comm);
+    assert_int_equal(comity_comm_new(MPI_COMM_WORLD, NULL, &comm), COMITY_OK);
+  }
+}
+
 static const struct CMUnitTest tests[] = {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     IN_FOLDER(what_all_ranks_wrote_comes_back_to_each),
@@ -371,6 +423,7 @@ static const struct CMUnitTest tests[] = {
     IN_FOLDER(the_latest_is_found_by_any_rank_alone_and_never_from_a_later_round),
     IN_FOLDER(nowhere_is_no_checkpoint),
     IN_FOLDER(a_failed_write_on_one_rank_fails_on_all_and_leaves_the_one_before),
+    IN_FOLDER(who_reports_files_that_are_none_of_its_own_is_left_out),
     IN_FOLDER(an_impossible_folder_fails_on_all_ranks),
     IN_FOLDER(a_full_disk_leaves_the_checkpoint_before_wherever_it_strikes),
 };
