@@ -13,6 +13,7 @@ from lives import EACH, SERVER, SILENCE
 
 PATIENCE, STILL = 240, 25  # seconds after which a job that has not ended hangs, on whatever machine; and after which to look why no round ends
 LOOK = 0.03
+FAREWELL = 100  # whoever MPI was connecting when the server ended is ended by its launcher after half a minute, and looks again
 REQUEUE, MPI_LOST, EXCLUDED, GONE, REFUSED = 75, 76, 81, 82, 83
 WELL_KNOWN = {0, QUORUM, REQUEUE, MPI_LOST, EXCLUDED, GONE, *(code for number in (signal.SIGKILL, signal.SIGTERM)
                                                              for code in (128 + number, -number))}
@@ -245,13 +246,14 @@ class Run:
             for pid in member.hung:
                 processes.send(pid, signal.SIGKILL)
         since = time.monotonic()
-        while (left := processes.named(self.folder)) and time.monotonic() < since + 40:
+        while (left := processes.named(self.folder)) and time.monotonic() < since + FAREWELL:
             for silo in self.silos.values():  # otherwise they stay as zombies
                 silo.ended()
             time.sleep(0.05)
         if left:
+            names = ", ".join(processes.program(pid) for pid in left)
             self.give_up()
-            raise Trouble(f"{len(left)} processes are left: {self.said()}")
+            raise Trouble(f"{len(left)} processes are left ({names}): {self.said()}")
         for silo in self.silos.values():
             if silo.ended():
                 self.note_end(silo)
