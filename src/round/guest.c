@@ -132,13 +132,25 @@ static comity_status take_data(const comity_guests *guests, comity_guest *guest,
   return go(guest, COMITY_GUEST_WAITING, now + patience(guests));
 }
 
+typedef struct packing {
+  const comity_run_state *run;
+  int silo;
+  comity_message *states;
+} packing;
+
+/* May read a checkpoint: work aside. */
+static comity_status pack_states(void *self) {
+  const packing *p = self;
+  return comity_run_states_pack(p->run, p->silo, p->states);
+}
+
 static comity_status welcome(const comity_guests *guests, comity_guest *guest, double now) {
   const comity_run_state *run = guests->run;
   uint64_t spared = run->at.round > run->spared ? run->at.round : run->spared;
   comity_message message = {0}, states = {0};
   comity_status status = comity_federation_welcome(run->federation, run->job, run->round, &message);
   if (status == COMITY_OK)
-    status = comity_run_states_pack(run, guest->rank - 1, &states);
+    status = comity_comm_aside(run->comm, pack_states, &(packing){run, guest->rank - 1, &states});
   if (status == COMITY_OK)
     status = comity_mail_send(guest->link, guest->session, COMITY_MAIL_WELCOME, (uint32_t)spared,
                               message.bytes, message.length);
