@@ -268,15 +268,24 @@ void comity_report_done(comity_report *report, size_t member);
 bool comity_report_is_done(const comity_report *report, size_t member);
 /* Put the absences in order, by client id. */
 void comity_report_sort(comity_report *report);
+/* What the server knows of a round before anybody reports. Borrowed. */
+typedef struct comity_dealt {
+  const uint32_t *cohort; /* (members) */
+  const int *rank; /* (members) who was to train it last, as far as the server knows; -1 = it does not */
+} comity_dealt;
+
 /* comity_comm_report with all ranks' reports: a verdict must follow. Collective.
+ * \param[in]  dealt  on the server
  * \param[in]  mine  this rank's, which stays as it is: a report that was interrupted can be sent again
  * \param[out] all   on the server: losses and absences of all ranks, and who was trained anywhere
  * \return as comity_comm_report; COMITY_INTERRUPTED also when a rank's report makes no sense: it is excluded */
 COMITY_MUST_CHECK comity_status comity_report_send(comity_comm *comm, comity_report *mine,
-                                                   comity_status local, comity_report *all);
+                                                   comity_status local, const comity_dealt *dealt,
+                                                   comity_report *all);
 /* On the server: make `all` of the messages of all ranks, which are empty for those that are absent.
- * \param[out] rank  in the case of an error: whose message it is about */
-COMITY_MUST_CHECK comity_status comity_report_merge(const comity_gathered *gathered, size_t members,
+ * \param[out] rank  in the case of an error: who is at fault. When two claim the same client it is who was not dealt it */
+COMITY_MUST_CHECK comity_status comity_report_merge(const comity_gathered *gathered,
+                                                    const comity_dealt *dealt, size_t members,
                                                     comity_report *all, int *rank);
 /* Begin a round with a cohort of so many members. */
 COMITY_MUST_CHECK comity_status comity_report_reset(comity_report *report, size_t members);

@@ -4,10 +4,6 @@
 
 #include <string.h>
 
-static int rank_of(const comity_run_state *run, int participant) {
-  return comity_comm_size(run->comm) == 1 ? 0 : participant + 1;
-}
-
 /* Its rank is not there and nobody can stand in. */
 static comity_status note_lost(comity_run_state *run, size_t member, int rank) {
   uint32_t client = run->cohort[member];
@@ -68,9 +64,10 @@ static comity_status deal_rest(comity_run_state *run, const rest *left, uint64_t
   for (size_t i = 0; i < run->cohort_count; i++)
     run->owner[i] = -1;
   for (size_t i = 0; i < left->count; i++) {
-    int rank = rank_of(run, left->owner[i]);
+    int rank = comity_run_rank_of(run, left->owner[i]);
     if (is_trainable(run, left->client[i], left->owner[i])) {
       run->owner[left->member[i]] = left->owner[i];
+      run->dealt[left->member[i]] = rank;
       ++*again;
     } else {
       COMITY_TRY(note_lost(run, left->member[i], rank));
@@ -142,7 +139,9 @@ static void abandon_round(comity_run_state *run) {
 static comity_status report(comity_run_state *run, uint64_t *again) {
   bool server = comity_comm_is_server(run->comm);
   double since = comity_clock_now();
-  comity_status status = comity_report_send(run->comm, &run->mine, comity_run_noted(run), &run->report);
+  comity_dealt dealt = {.cohort = run->cohort, .rank = run->dealt};
+  comity_status status =
+      comity_report_send(run->comm, &run->mine, comity_run_noted(run), &dealt, &run->report);
   since = comity_run_book(run, COMITY_PHASE_WAIT, since);
   if (status == COMITY_INTERRUPTED)
     return status;

@@ -5,6 +5,10 @@ uint64_t comity_run_weight(const comity_run_state *run, size_t client) {
   return run->weighting == COMITY_WEIGH_EQUALLY ? 1 : run->federation->examples[COMITY_SPLIT_TRAIN][client];
 }
 
+int comity_run_rank_of(const comity_run_state *run, int participant) {
+  return comity_comm_size(run->comm) == 1 ? 0 : participant + 1;
+}
+
 static void select_cohort(comity_run_state *run, uint64_t round) {
   const uint64_t *examples = run->federation->examples[COMITY_SPLIT_TRAIN];
   run->selected =
@@ -46,6 +50,8 @@ comity_status comity_run_begin_round(comity_run_state *run, uint64_t round, bool
   if (status == COMITY_OK && deals)
     status = comity_federation_owners(run->federation, run->cohort, run->work, run->cohort_count,
                                       run->balanced, run->owner);
+  for (size_t i = 0; i < run->cohort_count && run->dealt != NULL; i++)
+    run->dealt[i] = run->owner[i] < 0 ? -1 : comity_run_rank_of(run, run->owner[i]);
   comity_run_book(run, COMITY_PHASE_AGGREGATE, since);
   return status;
 }

@@ -78,10 +78,11 @@ typedef struct comity_run_state {
   comity_states *pending; /* of clients trained in this round, until it is complete */
   comity_aggregate *aggregate;
 
-  uint32_t *cohort;                    /* (want) clients of this round, the same on all ranks */
-  size_t *epochs_of;                   /* (want) 0 = all */
-  uint64_t *work;                      /* (want) */
-  int *owner;                          /* (want) participant that trains it */
+  uint32_t *cohort;  /* (want) clients of this round, the same on all ranks */
+  size_t *epochs_of; /* (want) 0 = all */
+  uint64_t *work;    /* (want) */
+  int *owner;        /* (want) participant that trains it */
+  int *dealt; /* (want) as in comity_dealt: what `owner` was while somebody had to train it; server only */
   size_t want, selected, cohort_count; /* most clients of a round; chosen; chosen and not left out as slow */
   bool *dropped;                       /* (want) absent by schedule */
   double total_weight;
@@ -230,6 +231,8 @@ void comity_run_forget_trouble(comity_run_state *run);
 COMITY_MUST_CHECK comity_status comity_run_begin_round(comity_run_state *run, uint64_t round, bool deals);
 /* What a client weighs. */
 uint64_t comity_run_weight(const comity_run_state *run, size_t client);
+/* The rank of a participant. */
+int comity_run_rank_of(const comity_run_state *run, int participant);
 /* This rank knows that a round is complete: what its clients keep of it are the states to go on from. */
 COMITY_MUST_CHECK comity_status comity_run_complete(comity_run_state *run, uint64_t round);
 /* Forget what was trained of a round that is not complete. */

@@ -128,6 +128,7 @@ static comity_status prepare_server(comity_run_state *run) {
   COMITY_TRY(COMITY_NEW(run->slow, (size_t)comity_comm_size(run->comm)));
   COMITY_TRY(COMITY_NEW(run->seconds, (size_t)comity_comm_size(run->comm)));
   COMITY_TRY(COMITY_NEW(run->too_slow, run->want));
+  COMITY_TRY(COMITY_NEW(run->dealt, run->want));
   COMITY_TRY(COMITY_NEW(run->server_state, protocol->server_state.length));
   COMITY_TRY(COMITY_NEW(run->combined, protocol->up.length));
   COMITY_TRY(COMITY_NEW(run->ledgers, (size_t)comity_comm_size(run->comm)));
@@ -210,7 +211,7 @@ void comity_run_close(comity_run_state *run) {
   void *owned[] = {run->job,     run->combined,  run->global,       run->work,    run->server_state,
                    run->cohort,  run->epochs_of, run->client_state, run->owner,   run->ledgers,
                    run->parts,   run->gone,      run->summed,       run->dropped, run->slow,
-                   run->seconds, run->too_slow};
+                   run->seconds, run->too_slow,  run->dealt};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
     comity_free(owned[i]);
   comity_logger_destroy(&run->logger);

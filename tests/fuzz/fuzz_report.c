@@ -11,9 +11,16 @@ enum { EXAMPLES = 6, CLIENTS = 4 };
 
 static void merge_training(const comity_gathered *gathered, size_t members) {
   comity_report all = {0};
-  int rank;
-  if (comity_report_merge(gathered, members, &all, &rank) != COMITY_OK)
-    fuzz_must(comity_error_message()[0] != '\0', "a failure without a message");
+  uint32_t cohort[UINT8_MAX];
+  int rank, dealt[UINT8_MAX];
+  for (int i = 0; i < UINT8_MAX; i++) {
+    cohort[i] = 2 * (uint32_t)i;
+    dealt[i] = i % 3 - 1;
+  }
+  if (comity_report_merge(gathered, &(comity_dealt){cohort, dealt}, members, &all, &rank) != COMITY_OK)
+    fuzz_must(comity_error_message()[0] != '\0' && rank < 2, "a failure without a message, or of nobody");
+  else
+    fuzz_must(all.absences <= members, "more are absent than there are");
   for (size_t i = 0; i < all.absences; i++)
     fuzz_must(strlen(all.absent[i].name) < sizeof all.absent[i].name &&
                   strlen(all.absent[i].reason) < sizeof all.absent[i].reason,
