@@ -289,10 +289,11 @@ COMITY_API COMITY_MUST_CHECK comity_status comity_link_call(const char *address,
  *  the thread. With Open MPI, meeting another mpirun takes an ompi-server that both know. */
 typedef struct comity_meeting comity_meeting;
 
-/** With exactly one process, which is told the address. Where the other side dies in the middle of it, it
- *  takes Open MPI ten minutes to give up, or its pmix_base_exchange_timeout.
- *  \param[out] address  what comity_meeting_connect takes; owned by the caller */
-COMITY_API COMITY_MUST_CHECK comity_status comity_meeting_accept(char **address, comity_meeting **meeting);
+/** With exactly one process, which is told comity_meeting_address. Where that dies before it comes, another one can be told the same
+ *  address; where it dies in the middle of it, it takes Open MPI minutes to give up. */
+COMITY_API COMITY_MUST_CHECK comity_status comity_meeting_accept(comity_meeting **meeting);
+/** Where a meeting takes place: what comity_meeting_connect takes; valid as long as the meeting. */
+COMITY_API const char *comity_meeting_address(const comity_meeting *meeting);
 enum { COMITY_SPAWN_ARGUMENTS = 4 };
 /** With whoever gave this address. */
 COMITY_API COMITY_MUST_CHECK comity_status comity_meeting_connect(const char *address,

@@ -61,27 +61,17 @@ static comity_status start(comity_meeting *made, comity_meeting **meeting) {
   return COMITY_OK;
 }
 
-comity_status comity_meeting_accept(char **address, comity_meeting **meeting) {
+comity_status comity_meeting_accept(comity_meeting **meeting) {
   comity_meeting *made;
   COMITY_TRY(COMITY_NEW(made, 1));
   made->waits = true;
-  char *text = NULL;
-  comity_status status = MPI_Open_port(MPI_INFO_NULL, made->address) == MPI_SUCCESS
-                             ? COMITY_OK
-                             : comity_fail(COMITY_ERR_COMM, "MPI_Open_port failed");
-  if (status == COMITY_OK && (text = comity_text("%s", made->address)) == NULL)
-    status = COMITY_ERR_MEMORY;
-  if (status != COMITY_OK) {
-    comity_free(made);
-    return status;
-  }
-  status = start(made, meeting);
-  if (status == COMITY_OK)
-    *address = text;
-  else
-    comity_free(text);
-  return status;
+  if (MPI_Open_port(MPI_INFO_NULL, made->address) == MPI_SUCCESS)
+    return start(made, meeting);
+  comity_free(made);
+  return comity_fail(COMITY_ERR_COMM, "MPI_Open_port failed");
 }
+
+const char *comity_meeting_address(const comity_meeting *meeting) { return meeting->address; }
 
 comity_status comity_meeting_connect(const char *address, comity_meeting **meeting) {
   comity_meeting *made;

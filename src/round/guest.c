@@ -92,14 +92,16 @@ comity_status comity_guest_tell_job(comity_guests *guests, comity_guest *guest) 
 
 /* ------------------------------------------------------------------------------------------- meeting over MPI */
 
+/* Where somebody was expected who has gone before he came, MPI still waits, for minutes and whatever limits it was given: the next guest
+ * goes there in his place. Should the other come after all, his letters are sealed with another key. */
 static comity_status meet(comity_guests *guests, comity_guest *guest, double now) {
-  char *address = NULL;
-  if (guests->meeting != NULL)
+  if (guests->meeting != NULL && (guests->starting > 0 || comity_guests_at(guests, COMITY_GUEST_MEETING) > 0))
     return COMITY_OK;
-  COMITY_TRY(comity_meeting_accept(&address, &guests->meeting));
+  if (guests->meeting == NULL)
+    COMITY_TRY(comity_meeting_accept(&guests->meeting));
+  const char *address = comity_meeting_address(guests->meeting);
   comity_status status =
       comity_mail_send(guest->link, guest->session, COMITY_MAIL_MEET, 0, address, strlen(address));
-  comity_free(address);
   guest->step = COMITY_GUEST_MEETING; /* whatever happens, this meeting is his */
   guest->deadline = now + MEET;
   return status;
